@@ -47,7 +47,8 @@ endif
 
 # Userspace.
 CFLAGS ?= -O2 -g
-warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+# Adapters and callbacks share signatures, so parameters may go unused.
+warnings := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 san_flags := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 base_cflags := -std=gnu11 $(warnings) $(if $(WERROR),-Werror) -fno-strict-aliasing -fno-common -pthread \
 	-D_GNU_SOURCE $(san_flags) $(CFLAGS)
@@ -56,7 +57,7 @@ base_ldflags := -pthread -Wl,--as-needed $(san_flags) $(LDFLAGS)
 
 # BPF.
 bpf_arch := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(shell uname -m)))
-BPF_CFLAGS := -target bpf -mcpu=v4 -O2 -g -std=gnu11 -Wall -Wextra $(if $(WERROR),-Werror) -fno-builtin \
+BPF_CFLAGS := -target bpf -mcpu=v4 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -fno-builtin \
 	-D__TARGET_ARCH_$(bpf_arch) -I$(O)/bpf -Ibpf -Ilibcxltab/include
 
 # Handed to whatever runs the built programs: selftests, benches, the demo.

@@ -34,8 +34,8 @@ if [ -z "$missing" ]; then
 	echo "deps: all $(printf '%s\n' "$packages" | awk 'NF' | wc -l) packages are there"
 	exit 0
 fi
-echo "deps: will install $(names_of "$missing")"
 need_root "$missing" deps
+echo "deps: will install $(names_of "$missing")"
 install_packages "$missing"
 still=$(missing_of "$packages")
 [ -z "$still" ] || die "still missing or too old: $(names_of "$still")"

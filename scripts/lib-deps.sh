@@ -55,7 +55,13 @@ apt_get() {
 		-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
-# Where the machine's own mirror serves SUITE: "URI RELEASE", or nothing.
+# Fetches apt's lists. A foreign source that can't be reached is no reason to stop: if what is needed can't be
+# had without it, apt-get install says so.
+update() {
+	apt_get update || echo "cxltab: apt-get update had failures; going on with what apt knows" >&2
+}
+
+# Where the machine's own mirror serves SUITE: its URI, or nothing. apt knows only what it has fetched.
 # shellcheck disable=SC2016 # apt expands these
 mirror_of() {
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
@@ -65,7 +71,7 @@ mirror_of() {
 # Adds the backports suite of the configured mirror, unless some source has it already.
 add_backports() {
 	suite=$(codename)
-	[ -n "$(mirror_of "$suite-backports")" ] && return
+	[ -z "$(mirror_of "$suite-backports")" ] || return 0
 	mirror=$(mirror_of "$suite")
 	[ -n "$mirror" ] || die "apt has no source for $suite (main), so none for $suite-backports can be derived"
 	file=/etc/apt/sources.list.d/cxltab-backports.sources
@@ -78,15 +84,15 @@ add_backports() {
 		Components: main
 		Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 	EOF
+	update
 }
 
 # Installs the lines given (the output of missing_of).
 install_packages() {
 	late=$(printf '%s\n' "$1" | awk '$3 == "backports"')
 	plain=$(printf '%s\n' "$1" | awk '$3 != "backports"')
+	update
 	[ -z "$late" ] || add_backports
-	# A foreign source that can't be reached is no reason to stop: if it matters, install says so.
-	apt_get update || echo "cxltab: apt-get update had failures; going on with what apt knows" >&2
 	if [ -n "$late" ]; then
 		# shellcheck disable=SC2046 # the names are words
 		apt_get install --no-install-recommends -t "$(codename)-backports" $(names_of "$late")

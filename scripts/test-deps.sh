@@ -51,8 +51,8 @@ if [ -z "$missing" ]; then
 	echo "test-deps: all $(printf '%s\n' "$packages" | awk 'NF' | wc -l) packages are there"
 	exit 0
 fi
-echo "test-deps: will install $(names_of "$missing") (no daemon is started)"
 need_root "$missing" test-deps
+echo "test-deps: will install $(names_of "$missing") (no daemon is started)"
 
 restore_policy
 trap restore_policy EXIT
