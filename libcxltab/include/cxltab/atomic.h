@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * atomic.h - every load, store and barrier on slice memory goes through this header.
+ *
+ * What is assumed of the other side: the device sees the slice through CXL.cache or CXL.mem,
+ * coherently, and orders its own loads as an acquire load orders them on the host.  On x86-TSO
+ * acquire and release are plain accesses that the compiler may not move; clang's BPF backend
+ * (19) has no atomic load, store or fence, and the JIT of this release's only host architecture
+ * is x86, so in BPF they are volatile accesses with a compiler barrier.  An arm64 host needs
+ * BPF_LOAD_ACQ/BPF_STORE_REL there (Linux 6.15) before it may be supported.
+ *
+ * Naming: _acquire and _release pair with each other, always; a plain load or store is relaxed.
+ * Each use names its partner.  docs/concurrency.md lists the pairs.
+ */
+#ifndef CXLTAB_ATOMIC_H
+#define CXLTAB_ATOMIC_H
+
+#include <cxltab/base.h>
+
+#ifdef __BPF__
+
+#if !defined(__TARGET_ARCH_x86)
+#error "BPF readers rely on x86-TSO (see above)"
+#endif
+
+#define cxlt_compiler_barrier() asm volatile("" ::: "memory")
+
+CXLT_INLINE __u64 cxlt_load(const __u64 __arena *p)
+{
+	return *(const volatile __u64 __arena *)p;
+}
+
+CXLT_INLINE __u32 cxlt_load32(const __u32 __arena *p)
+{
+	return *(const volatile __u32 __arena *)p;
+}
+
+CXLT_INLINE void cxlt_store(__u64 __arena *p, __u64 v)
+{
+	*(volatile __u64 __arena *)p = v;
+}
+
+CXLT_INLINE __u64 cxlt_load_acquire(const __u64 __arena *p)
+{
+	__u64 v = cxlt_load(p);
+
+	cxlt_compiler_barrier();
+	return v;
+}
+
+CXLT_INLINE void cxlt_store_release(__u64 __arena *p, __u64 v)
+{
+	cxlt_compiler_barrier();
+	cxlt_store(p, v);
+}
+
+/* Orders all earlier loads before all later loads (the read side of a sequence check). */
+CXLT_INLINE void cxlt_read_barrier(void)
+{
+	cxlt_compiler_barrier();
+}
+
+CXLT_INLINE void cxlt_add(__u64 __arena *p, __u64 v)
+{
+	__sync_fetch_and_add(p, v);
+}
+
+CXLT_INLINE void cxlt_prefetch(const void __arena *p)
+{
+	(void)p;
+}
+
+#else
+
+CXLT_INLINE __u64 cxlt_load(const __u64 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+CXLT_INLINE __u32 cxlt_load32(const __u32 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+CXLT_INLINE void cxlt_store(__u64 *p, __u64 v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELAXED);
+}
+
+CXLT_INLINE void cxlt_store32(__u32 *p, __u32 v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELAXED);
+}
+
+CXLT_INLINE __u64 cxlt_load_acquire(const __u64 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+CXLT_INLINE void cxlt_store_release(__u64 *p, __u64 v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+CXLT_INLINE void cxlt_read_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+/* Orders all earlier stores before all later stores (the write side of a sequence check). */
+CXLT_INLINE void cxlt_write_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+/* Relaxed: for counters, which no one orders anything by. */
+CXLT_INLINE void cxlt_add(__u64 *p, __u64 v)
+{
+	__atomic_fetch_add(p, v, __ATOMIC_RELAXED);
+}
+
+/* Full barrier on success; 1 if *p was `from` and is now `to`. */
+CXLT_INLINE int cxlt_cas(__u64 *p, __u64 from, __u64 to)
+{
+	return __atomic_compare_exchange_n(p, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+CXLT_INLINE void cxlt_prefetch(const void *p)
+{
+	__builtin_prefetch(p);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * classify.h - the winner of one OpenFlow table: tuple search over cuckoo hash tables.
+ *
+ * A table is a list of tuples in descending order of their highest priority.  The search probes
+ * them in turn and stops as soon as no later tuple can win.  A probe hashes the words of the
+ * tuple's mask, looks at one bucket line (a second one only if the first one's counters say that
+ * an entry of this tag class was displaced), and reads an entry only when its 31-bit tag and its
+ * place fit.  Dependent lines of a probe: tuple, bucket, entry.
+ *
+ * Concurrency: any number of readers beside one writer; readers only load.  What was read is
+ * validated before it counts (PROTOCOL.md, "Lookup in one table" and "Classification"):
+ *   - an entry by its sequence (even and unchanged), its slot (unchanged) and the geometry;
+ *   - a miss by the sequences of the buckets read and the geometry;
+ *   - the table by its list word and the sum of its change words.
+ * At most CXLT_TRIES tries on each level, then "unstable".
+ *
+ * Results: 1 found (in w->rule), 0 a proven miss, or -reason (-CXLT_R_UNSTABLE, _BUDGET,
+ * _BAD_REF; on a device also _DEV_DOMAIN, _DEV_UNSEEN).
+ */
+#ifndef CXLTAB_CLASSIFY_H
+#define CXLTAB_CLASSIFY_H
+
+#include <cxltab/base.h>
+#include <cxltab/atomic.h>
+#include <cxltab/change.h>
+#include <cxltab/hash.h>
+#include <cxltab/layout.h>
+#include <cxltab/view.h>
+#include <cxltab/work.h>
+
+enum {
+	CXLT_TRIES = 8,
+	CXLT_RETRY = -1000, /* internal: this try saw a change */
+	CXLT_OUT_OF_DOMAIN = -1001, /* internal: a matching slot's entry is beyond the limit */
+};
+
+/* Best candidate so far: priority + 1, so that 0 is "none". */
+struct cxlt_probe {
+	const struct cxlt_tuple __arena *tuple;
+	__u64 geo;
+	__u32 id;
+	__u32 n_words;
+	__u32 best; /* 1 + priority that a candidate must exceed */
+	__u32 pad;
+};
+
+CXLT_INLINE int cxlt_charge(struct cxlt_work *w, __u32 lines)
+{
+	w->n_lines += lines;
+	if (cxlt_unlikely(w->budget < lines))
+		return -CXLT_R_BUDGET;
+	w->budget -= lines;
+	return 0;
+}
+
+CXLT_INLINE __u64 cxlt_key_word(const struct cxlt_key *k, __u32 i)
+{
+	CXLT_OPAQUE(i);
+	return i < CXLT_KEY_WORDS ? k->w[i] : 0;
+}
+
+/* Hash of the masked key.  The index bytes are read a word at a time. */
+CXLT_INLINE __u64 cxlt_tuple_hash(const struct cxlt_view *v, const struct cxlt_tuple __arena *t,
+				  const struct cxlt_key *k, __u32 n_words)
+{
+	const __u64 __arena *idx = (const __u64 __arena *)t->idx;
+	__u64 h = cxlt_load(&t->secret), ix = 0;
+	__u32 i;
+
+	CXLT_FOR(i, n_words, CXLT_KEY_MAX) {
+		__u32 at;
+
+		if (!(i & 7))
+			ix = cxlt_load(&idx[i >> 3]);
+		at = ix & 31;
+		ix >>= 8;
+		h += cxlt_nh(cxlt_key_word(k, at) & cxlt_load(&t->mask[i]),
+			     v->secrets[at < CXLT_KEY_MAX ? at : 0]);
+	}
+	return cxlt_hash_finish(h);
+}
+
+CXLT_INLINE int cxlt_tuple_equal(const struct cxlt_tuple __arena *t, const struct cxlt_key *k,
+				 const __u64 __arena *body, __u32 n_words)
+{
+	const __u64 __arena *idx = (const __u64 __arena *)t->idx;
+	__u64 diff = 0, ix = 0;
+	__u32 i;
+
+	CXLT_FOR(i, n_words, CXLT_KEY_MAX) {
+		if (!(i & 7))
+			ix = cxlt_load(&idx[i >> 3]);
+		diff |= (cxlt_key_word(k, ix & 31) & cxlt_load(&t->mask[i])) ^ cxlt_load(&body[i]);
+		ix >>= 8;
+	}
+	return diff == 0;
+}
+
+/* tuple_id, prio, n_key and n_prog share the entry's second word. */
+#define CXLT_RULE_HEAD(e) cxlt_load((const __u64 __arena *)&(e)->tuple_id)
+
+/* Copies what a winner is remembered by.  0, or -reason. */
+CXLT_INLINE int cxlt_rule_copy(const struct cxlt_view *v, struct cxlt_work *w, __u32 ref,
+			       const struct cxlt_rule __arena *e, __u64 head)
+{
+	__u32 n_key = (head >> 48) & 0xff, n_prog = head >> 56;
+	__u32 i, lines;
+
+	if (n_prog > CXLT_PROG_MAX || n_key > CXLT_KEY_MAX)
+		return CXLT_RETRY;
+	lines = (sizeof(*e) + (n_key + n_prog) * 8 + CXLT_LINE - 1) / CXLT_LINE;
+	if (!cxlt_line(v, ref, lines))
+		return -CXLT_R_BAD_REF;
+	w->rule.cookie = cxlt_load(&e->cookie);
+	w->rule.counters = cxlt_load32(&e->counters);
+	w->rule.prio = (__u16)(head >> 32);
+	w->rule.n_prog = n_prog;
+	CXLT_FOR(i, n_prog, CXLT_PROG_MAX)
+		w->rule.prog[i] = cxlt_load(&e->body[n_key + i]);
+	return cxlt_charge(w, lines);
+}
+
+/*
+ * The entry behind a slot whose tag fits, and the rules with the same match chained behind it.
+ * 1: the best visible one above p->best is in w->rule; 0: none, or another key.
+ */
+CXLT_INLINE int cxlt_chain_find(const struct cxlt_view *v, struct cxlt_work *w,
+				const struct cxlt_probe *p, __u32 ref)
+{
+	__u32 hop;
+
+	CXLT_FOR(hop, CXLT_CHAIN_MAX, CXLT_CHAIN_MAX) {
+		const struct cxlt_rule __arena *e = cxlt_line(v, ref, 1);
+		__u64 seq, head, from, to;
+		__u32 next;
+		int rc = 0;
+
+		if (!e)
+			return ref >= v->n_lines || !ref ? -CXLT_R_BAD_REF : CXLT_OUT_OF_DOMAIN;
+		/* Pairs with the writer's release of an even sequence in cxlt_rule_fill(). */
+		seq = cxlt_load_acquire(&e->seq);
+		head = CXLT_RULE_HEAD(e);
+		if (seq & 1 || (__u32)head != p->id)
+			return CXLT_RETRY;
+		if (((head >> 48) & 0xff) != p->n_words || !cxlt_line(v, ref, 1 + (p->n_words + 7) / 8))
+			return CXLT_RETRY;
+		if (!hop && !cxlt_tuple_equal(p->tuple, &w->key, e->body, p->n_words)) {
+			cxlt_read_barrier();
+			return cxlt_load(&e->seq) == seq ? 0 : CXLT_RETRY;
+		}
+		from = cxlt_load(&e->from);
+		to = cxlt_load(&e->to);
+		next = cxlt_load32(&e->next);
+		if (((head >> 32) & 0xffff) < p->best)
+			next = 0; /* chains descend */
+		else if (from <= w->version && w->version < to)
+			rc = cxlt_rule_copy(v, w, ref, e, head);
+		else
+			rc = CXLT_OUT_OF_DOMAIN; /* invisible: go on */
+		cxlt_read_barrier();
+		if (cxlt_load(&e->seq) != seq)
+			return CXLT_RETRY;
+		if (rc == 0)
+			return ((head >> 32) & 0xffff) >= p->best;
+		if (rc != CXLT_OUT_OF_DOMAIN)
+			return rc;
+		if (!next)
+			return 0;
+		ref = next;
+	}
+	return -CXLT_R_BAD_REF;
+}
+
+/* Looks for `want` (tag and flag) among a bucket's slots; as cxlt_chain_find(). */
+CXLT_INLINE int cxlt_bucket_find(const struct cxlt_view *v, struct cxlt_work *w,
+				 const struct cxlt_probe *p, const struct cxlt_bucket __arena *b,
+				 __u32 want)
+{
+	__u32 i;
+
+	CXLT_FOR(i, CXLT_BUCKET_SLOTS, CXLT_BUCKET_SLOTS) {
+		__u64 slot = cxlt_load_acquire(&b->slot[i]);
+		int rc;
+
+		if (cxlt_likely(CXLT_SLOT_HEAD(slot) != want) || !slot)
+			continue;
+		rc = cxlt_chain_find(v, w, p, CXLT_SLOT_REF(slot));
+		/* A slot that moved on explains any strange sight behind it. */
+		if (cxlt_load(&b->slot[i]) != slot || cxlt_load(&p->tuple->geo) != p->geo)
+			return CXLT_RETRY;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* One try at one bucket array. */
+CXLT_INLINE int cxlt_array_find(const struct cxlt_view *v, struct cxlt_work *w,
+				const struct cxlt_probe *p, __u64 geo, __u64 h)
+{
+	__u32 log2 = CXLT_GEO_LOG2(geo), mask = (__u32)((1ULL << (log2 & 31)) - 1);
+	__u32 tag = cxlt_hash_tag(h), i1 = (__u32)h & mask, i2;
+	const struct cxlt_bucket __arena *b1, *b2 = NULL;
+	__u64 m1, m2 = 0;
+	int rc;
+
+	if (log2 > 26 || !cxlt_line(v, CXLT_GEO_REF(geo), 1U << log2))
+		return -CXLT_R_BAD_REF;
+	b1 = cxlt_line(v, CXLT_GEO_REF(geo) + i1, 1);
+	if (!b1)
+		return -CXLT_R_BAD_REF;
+	rc = cxlt_charge(w, 1);
+	if (rc)
+		return rc;
+	/* Before the slots: pairs with the writer, who moves the sequence with every move. */
+	m1 = cxlt_load_acquire(&b1->meta);
+	rc = cxlt_bucket_find(v, w, p, b1, tag << 1);
+	if (rc)
+		return rc;
+	if (cxlt_unlikely(CXLT_META_CNT(m1, tag))) {
+		i2 = cxlt_hash_other(i1, tag, mask);
+		b2 = cxlt_line(v, CXLT_GEO_REF(geo) + i2, 1);
+		if (!b2)
+			return -CXLT_R_BAD_REF;
+		rc = cxlt_charge(w, 1);
+		if (rc)
+			return rc;
+		m2 = cxlt_load_acquire(&b2->meta);
+		rc = cxlt_bucket_find(v, w, p, b2, tag << 1 | 1);
+		if (rc)
+			return rc;
+	}
+	/* A miss counts only if nothing moved in any bucket that it was read from. */
+	cxlt_read_barrier();
+	if (CXLT_META_SEQ(cxlt_load(&b1->meta)) != CXLT_META_SEQ(m1))
+		return CXLT_RETRY;
+	if (b2 && CXLT_META_SEQ(cxlt_load(&b2->meta)) != CXLT_META_SEQ(m2))
+		return CXLT_RETRY;
+	return 0;
+}
+
+/* The best visible rule of a tuple with priority >= best. */
+CXLT_INLINE int cxlt_tuple_find(const struct cxlt_view *v, struct cxlt_work *w, __u32 ref,
+				__u32 best)
+{
+	const struct cxlt_tuple __arena *t = cxlt_line(v, ref, 2 + CXLT_KEY_MAX / 8);
+	struct cxlt_probe p;
+	__u64 h, head;
+	__u32 try;
+	int rc;
+
+	if (!t)
+		return -CXLT_R_BAD_REF;
+	p.tuple = t;
+	p.best = best;
+	head = cxlt_load((const __u64 __arena *)&t->id);
+	p.id = (__u32)head;
+	p.n_words = (head >> 32) & 0xff;
+	if (p.n_words > CXLT_KEY_MAX)
+		return -CXLT_R_BAD_REF;
+	h = cxlt_tuple_hash(v, t, &w->key, p.n_words);
+	w->n_probes++;
+	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES) {
+		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
+		p.geo = cxlt_load_acquire(&t->geo);
+		rc = 0;
+		if (cxlt_unlikely(p.geo & CXLT_GEO_RESIZING))
+			rc = cxlt_array_find(v, w, &p, cxlt_load_acquire(&t->geo_old), h);
+		if (!rc)
+			rc = cxlt_array_find(v, w, &p, p.geo, h);
+		if (rc == CXLT_RETRY)
+			continue;
+		cxlt_read_barrier();
+		if (cxlt_load(&t->geo) != p.geo)
+			continue;
+		return rc;
+	}
+	return -CXLT_R_UNSTABLE;
+}
+
+/*
+ * The search of one table's list; *unseen is raised to 1 + the highest priority that a rule which
+ * the device could not read may have.
+ */
+CXLT_INLINE int cxlt_list_find(const struct cxlt_view *v, struct cxlt_work *w, __u64 list,
+			       __u32 *unseen)
+{
+	__u32 n = CXLT_LIST_N(list), skip, best = 0, i;
+	const __u64 __arena *items = NULL;
+
+	if (n) {
+		items = cxlt_line(v, CXLT_LIST_REF(list), (n + 7) / 8);
+		if (!items)
+			return -CXLT_R_BAD_REF;
+	}
+	skip = v->flags & CXLT_VIEW_DEVICE ? CXLT_TUPLE_HOST : CXLT_TUPLE_SHADOW;
+	CXLT_FOR(i, n, CXLT_TUPLES_MAX) {
+		__u64 item = cxlt_load(&items[i]);
+		__u32 prio = CXLT_ITEM_PRIO(item);
+		int rc;
+
+		if (best && prio < best)
+			break; /* neither it nor a later one can win */
+		if (CXLT_ITEM_FLAGS(item) & skip)
+			continue;
+		rc = cxlt_charge(w, 1);
+		if (!rc)
+			rc = cxlt_tuple_find(v, w, CXLT_ITEM_REF(item), best);
+		if (rc == CXLT_OUT_OF_DOMAIN) {
+			if (*unseen < prio + 1)
+				*unseen = prio + 1;
+			continue;
+		}
+		if (rc < 0)
+			return rc;
+		if (rc)
+			best = w->rule.prio + 1;
+	}
+	return best != 0;
+}
+
+/* The highest-priority visible rule of table `table` for w->key. */
+CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __u32 table)
+{
+	__u32 tref = v->tables + table * 2, n0 = w->chg.n, try;
+	__u64 sum0 = w->chg.sum;
+	const struct cxlt_table __arena *t = cxlt_line(v, tref, 2);
+
+	if (!t || table >= v->n_tables)
+		return -CXLT_R_BAD_GOTO;
+	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES) {
+		__u32 unseen;
+		__u64 list;
+		int rc;
+
+		w->chg.n = n0;
+		w->chg.sum = sum0;
+		/* Pairs with the release of a new list in cxlt_list_publish(). */
+		list = cxlt_load_acquire(&t->list);
+		if (cxlt_chg_collect(v, t, tref, &w->key, &w->chg))
+			return -CXLT_R_BAD_REF;
+		unseen = cxlt_load32(&t->unseen);
+		rc = cxlt_list_find(v, w, list, &unseen);
+		cxlt_read_barrier();
+		if (rc == -CXLT_R_BUDGET)
+			return rc;
+		if (cxlt_load(&t->list) != list || cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0)
+			continue;
+		if (v->flags & CXLT_VIEW_DEVICE && unseen && rc >= 0 &&
+		    (!rc || unseen > w->rule.prio))
+			return cxlt_load32(&t->unseen) >= unseen ? -CXLT_R_DEV_UNSEEN :
+								   -CXLT_R_DEV_DOMAIN;
+		return rc;
+	}
+	return -CXLT_R_UNSTABLE;
+}
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exact.h - lookup in an exact table: n_key words in, n_val words out.
+ *
+ * The same cuckoo buckets as a tuple's, without mask, priority or version: what connection
+ * tracking and cached results are kept in, and what is measured against other hash tables.
+ * A hit costs a bucket line and the entry's lines; most misses cost one line.
+ *
+ * Concurrency: readers only load, any number beside one writer; a result is validated as in
+ * classify.h.  Results: 0, -ENOENT a proven miss, -EAGAIN after CXLT_TRIES tries, -EFAULT a
+ * ref that leaves the view.
+ * Keys and values are arrays of 64-bit words; with a constant n_key the compiler unrolls.
+ */
+#ifndef CXLTAB_EXACT_H
+#define CXLTAB_EXACT_H
+
+#include <cxltab/base.h>
+#include <cxltab/atomic.h>
+#include <cxltab/hash.h>
+#include <cxltab/layout.h>
+#include <cxltab/view.h>
+
+enum {
+	CXLT_EXACT_TRIES = 8,
+	CXLT_EXACT_LINES = 5, /* of a tuple: 2 and the room for CXLT_KEY_MAX mask words */
+	CXLT_EXACT_VAL_MAX = 64,
+	CXLT_EXACT_BATCH = 32,
+};
+
+CXLT_INLINE __u64 cxlt_exact_hash(const __u64 *secrets, __u64 secret, const __u64 *key,
+				  __u32 n_key)
+{
+	__u32 i;
+
+	for (i = 0; i < n_key && i < CXLT_KEY_MAX; i++)
+		secret += cxlt_nh(key[i], secrets[i]);
+	return cxlt_hash_finish(secret);
+}
+
+/* Entry at `ref`: 1 and the value if it holds `key`, 0 another key, -EAGAIN it moved. */
+CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, const __u64 *key,
+				__u32 n_key, __u64 *val, __u32 n_val)
+{
+	const struct cxlt_exact __arena *e =
+		cxlt_line(v, ref, ((2 + n_key + n_val) * 8 + CXLT_LINE - 1) / CXLT_LINE);
+	__u64 seq, diff = 0;
+	__u32 i;
+
+	if (cxlt_unlikely(!e))
+		return -CXLT_EFAULT;
+	/* Pairs with the writer's release of an even sequence in cxlt_exact_fill(). */
+	seq = cxlt_load_acquire(&e->seq);
+	if (cxlt_unlikely(seq & 1) || cxlt_load32(&e->tuple_id) != id)
+		return -CXLT_EAGAIN;
+	for (i = 0; i < n_key && i < CXLT_KEY_MAX; i++)
+		diff |= cxlt_load(&e->body[i]) ^ key[i];
+	if (!diff)
+		for (i = 0; i < n_val && i < CXLT_EXACT_VAL_MAX; i++)
+			val[i] = cxlt_load(&e->body[n_key + i]);
+	cxlt_read_barrier();
+	if (cxlt_unlikely(cxlt_load(&e->seq) != seq))
+		return -CXLT_EAGAIN;
+	return !diff;
+}
+
+CXLT_INLINE int cxlt_exact_scan(const struct cxlt_view *v, const struct cxlt_bucket __arena *b,
+				__u32 want, __u32 id, const __u64 *key, __u32 n_key, __u64 *val,
+				__u32 n_val)
+{
+	__u32 i;
+
+	for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
+		__u64 slot = cxlt_load_acquire(&b->slot[i]);
+		int rc;
+
+		if (cxlt_likely(CXLT_SLOT_HEAD(slot) != want) || !slot)
+			continue;
+		rc = cxlt_exact_read(v, CXLT_SLOT_REF(slot), id, key, n_key, val, n_val);
+		if (cxlt_unlikely(cxlt_load(&b->slot[i]) != slot))
+			return -CXLT_EAGAIN;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* One try with a known hash and geometry. */
+CXLT_INLINE int cxlt_exact_try(const struct cxlt_view *v, const struct cxlt_tuple __arena *t,
+			       __u64 geo, __u64 h, __u32 id, const __u64 *key, __u32 n_key,
+			       __u64 *val, __u32 n_val)
+{
+	__u32 mask = (__u32)((1ULL << (CXLT_GEO_LOG2(geo) & 31)) - 1), tag = cxlt_hash_tag(h);
+	__u32 i1 = (__u32)h & mask;
+	const struct cxlt_bucket __arena *b1 = cxlt_line(v, CXLT_GEO_REF(geo) + i1, 1), *b2 = NULL;
+	__u64 m1, m2 = 0;
+	int rc;
+
+	if (cxlt_unlikely(!b1))
+		return -CXLT_EFAULT;
+	m1 = cxlt_load_acquire(&b1->meta);
+	rc = cxlt_exact_scan(v, b1, tag << 1, id, key, n_key, val, n_val);
+	if (!rc && cxlt_unlikely(CXLT_META_CNT(m1, tag))) {
+		b2 = cxlt_line(v, CXLT_GEO_REF(geo) + cxlt_hash_other(i1, tag, mask), 1);
+		if (cxlt_unlikely(!b2))
+			return -CXLT_EFAULT;
+		m2 = cxlt_load_acquire(&b2->meta);
+		rc = cxlt_exact_scan(v, b2, tag << 1 | 1, id, key, n_key, val, n_val);
+	}
+	cxlt_read_barrier();
+	if (cxlt_unlikely(cxlt_load(&t->geo) != geo))
+		return -CXLT_EAGAIN;
+	if (rc)
+		return rc;
+	if (cxlt_unlikely(CXLT_META_SEQ(cxlt_load(&b1->meta)) != CXLT_META_SEQ(m1)))
+		return -CXLT_EAGAIN;
+	if (b2 && cxlt_unlikely(CXLT_META_SEQ(cxlt_load(&b2->meta)) != CXLT_META_SEQ(m2)))
+		return -CXLT_EAGAIN;
+	return 0;
+}
+
+/* `tuple` is the body of the exact table, from cxlt_exact_open(). */
+CXLT_INLINE int cxlt_exact_find(const struct cxlt_view *v, __u32 tuple, const __u64 *key,
+				__u32 n_key, __u64 *val, __u32 n_val)
+{
+	const struct cxlt_tuple __arena *t = cxlt_line(v, tuple, CXLT_EXACT_LINES);
+	__u32 id, try;
+	__u64 h;
+
+	if (cxlt_unlikely(!t))
+		return -CXLT_EFAULT;
+	id = cxlt_load32(&t->id);
+	h = cxlt_exact_hash(v->secrets, cxlt_load(&t->secret), key, n_key);
+	CXLT_FOR(try, CXLT_EXACT_TRIES, CXLT_EXACT_TRIES) {
+		int rc;
+
+		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
+		rc = cxlt_exact_try(v, t, cxlt_load_acquire(&t->geo), h, id, key, n_key, val,
+				    n_val);
+		if (rc != -CXLT_EAGAIN)
+			return rc > 0 ? 0 : rc ? rc : -CXLT_ENOENT;
+	}
+	return -CXLT_EAGAIN;
+}
+
+#ifndef __BPF__
+
+/*
+ * Up to CXLT_EXACT_BATCH lookups at once: hash all and prefetch their buckets, then prefetch the
+ * entries whose tags fit, then look up.  rc[i] is as cxlt_exact_find()'s; returns the hits.
+ */
+CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
+					const __u64 *const *keys, __u32 n, __u32 n_key,
+					__u64 *const *vals, __u32 n_val, int *rc)
+{
+	const struct cxlt_tuple *t = cxlt_line(v, tuple, CXLT_EXACT_LINES);
+	__u64 h[CXLT_EXACT_BATCH], geo, secret;
+	__u32 i, j, id, mask, hits = 0;
+
+	if (n > CXLT_EXACT_BATCH)
+		n = CXLT_EXACT_BATCH;
+	if (cxlt_unlikely(!t)) {
+		for (i = 0; i < n; i++)
+			rc[i] = -CXLT_EFAULT;
+		return 0;
+	}
+	secret = cxlt_load(&t->secret);
+	id = cxlt_load32(&t->id);
+	geo = cxlt_load_acquire(&t->geo);
+	mask = (__u32)((1ULL << (CXLT_GEO_LOG2(geo) & 31)) - 1);
+	for (i = 0; i < n; i++) {
+		h[i] = cxlt_exact_hash(v->secrets, secret, keys[i], n_key);
+		cxlt_prefetch((const char *)v->base +
+			      ((__u64)(CXLT_GEO_REF(geo) + ((__u32)h[i] & mask)) << 6));
+	}
+	for (i = 0; i < n; i++) {
+		const struct cxlt_bucket *b =
+			cxlt_line(v, CXLT_GEO_REF(geo) + ((__u32)h[i] & mask), 1);
+		__u32 want = cxlt_hash_tag(h[i]) << 1;
+
+		if (cxlt_unlikely(!b))
+			continue;
+		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
+			__u64 slot = cxlt_load(&b->slot[j]);
+
+			if (CXLT_SLOT_HEAD(slot) == want)
+				cxlt_prefetch((const char *)v->base +
+					      ((__u64)CXLT_SLOT_REF(slot) << 6));
+		}
+	}
+	for (i = 0; i < n; i++) {
+		int r = cxlt_exact_try(v, t, geo, h[i], id, keys[i], n_key, vals[i], n_val);
+
+		if (cxlt_unlikely(r == -CXLT_EAGAIN))
+			r = cxlt_exact_find(v, tuple, keys[i], n_key, vals[i], n_val);
+		else
+			r = r > 0 ? 0 : r ? r : -CXLT_ENOENT;
+		rc[i] = r;
+		hits += !r;
+	}
+	return hits;
+}
+
+#endif
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layout.h - the memory format of a slice, version 1.0.
+ *
+ * The normative, byte-exact text is docs/format.md; tests/test_layout.c hard-codes its numbers.
+ * A slice is an array of 64-byte lines.  In memory there are line refs (32-bit line indexes),
+ * never pointers; ref 0 is the header and therefore means "none".  All words are little endian.
+ *
+ *     line 0          struct cxlt_header      immutable, checksummed
+ *     line 1, 2       struct cxlt_directory   immutable, checksummed: where everything else is
+ *     secrets         NH secrets, one word per key word, immutable, checksummed
+ *     control         version, floor | writer lock | allocator
+ *     tables          struct cxlt_table per OpenFlow table
+ *     intents         one line per writer id
+ *     chunk table     struct cxlt_chunk per chunk
+ *     chunks          CXLT_CHUNK_LINES lines each: entries, counters, tuples, bucket arrays
+ * The first dev_lines lines are the device domain; everything above the chunk table is in it.
+ *
+ * Each shared field below says who writes it, who reads it, and which word publishes it.
+ */
+#ifndef CXLTAB_LAYOUT_H
+#define CXLTAB_LAYOUT_H
+
+#include <cxltab/base.h>
+#include <cxltab/key.h>
+
+enum {
+	CXLT_LINE = 64,
+	CXLT_LINE_WORDS = 8,
+	CXLT_MAJOR = 1,
+	CXLT_MINOR = 0,
+	CXLT_BYTE_ORDER = 0x01020304,
+	CXLT_CHUNK_LINES = 256,
+	CXLT_TABLES = 64,	/* OpenFlow tables of a slice */
+	CXLT_EXACTS = 16,	/* exact tables of a slice */
+	CXLT_WRITERS = 256,	/* writer ids; 0 is nobody, 255 is reserved for BPF */
+	CXLT_WRITER_BPF = 255,
+	CXLT_BUCKET_SLOTS = 7,
+	CXLT_TUPLES_MAX = 1024, /* tuples of a table */
+	CXLT_CHAIN_MAX = 32,	/* rules with one match in one tuple */
+	CXLT_DIMS = 5,
+};
+
+#define CXLT_MAGIC 0x01316261746c7863ULL /* "cxltab1\1" */
+
+/* No feature bit is defined in 1.0.  An unknown incompatible bit refuses every attach, an unknown
+ * read-only-compatible one refuses writers. */
+enum {
+	CXLT_FEAT_INCOMPAT = 0,
+	CXLT_FEAT_RO_COMPAT = 0,
+};
+
+struct cxlt_header {
+	__u64 magic;
+	__u32 byte_order;
+	__u16 major;
+	__u16 minor;
+	__u32 feat_incompat;
+	__u32 feat_ro_compat;
+	__u32 feat_compat;
+	__u32 n_lines;	 /* size of the slice */
+	__u32 dev_lines; /* the device domain is lines [0, dev_lines) */
+	__u32 dir;	 /* ref of struct cxlt_directory */
+	__u32 owner;	 /* tenant id, 0: provider */
+	__u32 reserved;
+	__u64 id;	/* random, not 0: two slices never share it */
+	__u64 checksum; /* FNV-1a 64 over this line's first 56 bytes, directory and secrets */
+};
+
+/* What the hardware that will read this slice can do: set at creation, from a NIC profile. */
+struct cxlt_profile {
+	__u64 fields; /* bit per enum cxlt_field: can be matched on */
+	__u64 sets;   /* bit per enum cxlt_field: can be rewritten */
+	__u64 ops;    /* bit per enum cxlt_op: can be executed */
+	__u64 reserved;
+};
+
+struct cxlt_directory {
+	__u32 control;	/* ref of struct cxlt_control */
+	__u32 secrets;	/* ref of CXLT_KEY_MAX words */
+	__u32 tables;	/* ref of struct cxlt_table[n_tables] */
+	__u32 n_tables;
+	__u32 exacts;	/* ref of struct cxlt_exact_table[n_exacts] */
+	__u32 n_exacts;
+	__u32 intents;	/* ref of n_intents lines */
+	__u32 n_intents;
+	__u32 chunks;	/* ref of struct cxlt_chunk[n_chunks] */
+	__u32 n_chunks;
+	__u32 chunk0;	/* ref of the first line of chunk 0 */
+	__u32 chg_log2; /* change words per table and dimension: 1 << chg_log2 */
+	__u32 max_tuples; /* mask budget of a table */
+	__u32 work_budget; /* lines that a packet may touch */
+	__u64 reserved;
+	struct cxlt_profile profile;
+	__u64 reserved2[4];
+};
+
+/* Each part is a line of its own, because each has its own writers. */
+struct cxlt_control {
+	/* line 0, read once per packet */
+	__u64 version; /* writers: one store commits a bundle; readers: acquire, once per packet */
+	__u64 floor;   /* writers: oldest version still whole; readers: acquire, after all tables */
+	__u64 pad0[6];
+	/* line 1, writers only */
+	__u64 owner;	/* writer id that holds the slice's write lock, 0 if free; CAS */
+	__u64 handoffs; /* times the lock was taken from a dead holder and repaired */
+	__u64 pad1[6];
+	/* lines 2-3, the holder of the lock only */
+	__u64 next_tuple; /* next tuple id, 32 bits used, never 0 */
+	__u64 resizes;
+	__u64 pad2[14];
+};
+
+/*
+ * One line of a writer: who it is, so that -EBUSY can name the holder, and what it is doing, so
+ * that recovery can replay it.  In 1.0 a repair recomputes everything from what is reachable
+ * (docs/concurrency.md), so only the identity is used; op is 0.
+ */
+struct cxlt_intent {
+	__u64 op; /* stored last, cleared last; 0: idle */
+	__u64 arg[4];
+	__u64 pid;	/* of the handle's opener, in its own pid namespace: a name, not liveness */
+	__u64 comm[2];	/* its comm, 16 bytes */
+};
+
+/*
+ * An OpenFlow table.  Readers load `list` (acquire) and the change words, search, and check that
+ * neither moved.  Writers: the holder of the write lock.
+ */
+struct cxlt_table {
+	__u64 list;	/* CXLT_LIST(): immutable array of tuple items, published by this word */
+	__u64 wide;	/* change word of dimension 0 */
+	__u32 chg[CXLT_DIMS - 1]; /* refs of the other dimensions' words; 0 until first used */
+	__u32 dims;	/* bit d: chg[d - 1] is used; changed only while `wide` is pending */
+	__u32 unseen;	/* device: 1 + highest priority of rules it can't see at all; under wide */
+	__u64 reserved[3];
+	/* line 1, writers */
+	__u64 n_rules;
+	__u64 pad[7];
+};
+
+/* An exact table: one tuple whose key is all of n words. */
+struct cxlt_exact_table {
+	__u64 tuple; /* ref of struct cxlt_tuple, 0 if the table does not exist; release */
+	__u64 name[3];
+	__u64 pad[4];
+};
+
+/* list: ref 32 | count 16 | generation 16 */
+#define CXLT_LIST_REF(l) ((__u32)(l))
+#define CXLT_LIST_N(l) ((__u32)((l) >> 32) & 0xffff)
+#define CXLT_LIST(ref, n, gen) ((__u64)(ref) | (__u64)(n) << 32 | (__u64)((gen) & 0xffff) << 48)
+
+/* A tuple item: ref 32 | highest priority 16 | flags 16.  Items descend by priority. */
+#define CXLT_ITEM_REF(i) ((__u32)(i))
+#define CXLT_ITEM_PRIO(i) ((__u32)((i) >> 32) & 0xffff)
+#define CXLT_ITEM_FLAGS(i) ((__u32)((i) >> 48))
+#define CXLT_ITEM(ref, prio, flags) ((__u64)(ref) | (__u64)(prio) << 32 | (__u64)(flags) << 48)
+
+enum {
+	CXLT_TUPLE_HOST = 1,   /* the device can't match on it: a shadow speaks for each rule */
+	CXLT_TUPLE_SHADOW = 2, /* shadows: seen by the device alone */
+};
+
+/*
+ * A tuple: all rules of a table with one mask; or the body of an exact table.  Line 0 is what a
+ * probe reads; idx, masks, id and secret are immutable once the tuple is in a list.
+ */
+struct cxlt_tuple {
+	__u64 geo;     /* CXLT_GEO(): bucket array; published by this word */
+	__u64 geo_old; /* the array being left, while the resizing bit of geo is set */
+	__u64 secret;  /* added to the NH sum */
+	__u32 id;      /* never reused in this slice */
+	__u8 n_words;  /* words of the masked key, at most CXLT_KEY_MAX */
+	__u8 kind;     /* CXLT_KIND_RULE or CXLT_KIND_EXACT: what the slots' refs are */
+	__u8 table;
+	__u8 flags;	      /* CXLT_TUPLE_* */
+	__u8 idx[CXLT_KEY_MAX]; /* key word of each mask word, ascending */
+	__u64 reserved;
+	/* line 1, writers */
+	__u64 count; /* entries, chained ones included */
+	__u64 slots; /* occupied slots */
+	__u64 pad[6];
+	/* line 2 and on */
+	__u64 mask[]; /* n_words words */
+};
+
+/* geo: ref 32 | log2 of buckets 6 | resizing 1 | generation 25 */
+#define CXLT_GEO_REF(g) ((__u32)(g))
+#define CXLT_GEO_LOG2(g) ((__u32)((g) >> 32) & 0x3f)
+#define CXLT_GEO_RESIZING (1ULL << 38)
+#define CXLT_GEO(ref, log2, gen)                                                                   \
+	((__u64)(ref) | (__u64)(log2) << 32 | (__u64)((gen) & 0x1ffffff) << 39)
+#define CXLT_GEO_GEN(g) ((__u32)((g) >> 39))
+
+/* A slot: tag 31 | secondary 1 | ref 32; 0 is empty.  Published, moved, removed by one store. */
+#define CXLT_SLOT(tag, sec, ref) ((__u64)(tag) << 33 | (__u64)(sec) << 32 | (__u32)(ref))
+#define CXLT_SLOT_REF(s) ((__u32)(s))
+#define CXLT_SLOT_TAG(s) ((__u32)((s) >> 33))
+#define CXLT_SLOT_SEC(s) ((__u32)((s) >> 32) & 1)
+#define CXLT_SLOT_HEAD(s) ((__u32)((s) >> 32)) /* tag and secondary flag: what a scan compares */
+
+/*
+ * Meta: sequence 32 | owner 8 | eight 3-bit counters.  The sequence counts events, it is never a
+ * lock.  Counter c counts the entries homed here, with tag class c, that sit in their alternate
+ * bucket; 7 sticks.
+ */
+#define CXLT_META_SEQ(m) ((__u32)((m) >> 32))
+#define CXLT_META_OWNER(m) ((__u32)((m) >> 24) & 0xff)
+#define CXLT_META_SHIFT(tag) (((tag) & 7) * 3)
+#define CXLT_META_CNT(m, tag) ((__u32)((m) >> CXLT_META_SHIFT(tag)) & 7)
+#define CXLT_META_EVENT (1ULL << 32)
+
+struct cxlt_bucket {
+	__u64 slot[CXLT_BUCKET_SLOTS];
+	__u64 meta;
+};
+
+/* The first line of every entry; published by a slot, or by a published entry's `next`. */
+struct cxlt_rule {
+	__u64 seq;	/* odd while being filled or after being freed; only grows */
+	__u32 tuple_id; /* with seq, n_key, n_prog and prio: checked before use */
+	__u16 prio;
+	__u8 n_key;
+	__u8 n_prog;
+	__u64 cookie;
+	__u64 from; /* visible iff from <= version < to */
+	__u64 to;   /* the only word that changes after publication (bundles) */
+	__u32 next; /* lower-priority rule with the same masked key, 0 if none */
+	__u32 counters; /* ref of struct cxlt_counters */
+	__u32 chain;	/* reserved: continuation of the program; 0 in 1.0 */
+	__u32 flags;
+	__u64 created; /* CLOCK_MONOTONIC ns */
+	__u64 body[];  /* n_key masked key words, then n_prog program words */
+};
+
+enum {
+	CXLT_RULE_REFS_SHIFT = 8, /* flags of a shadow: number of rules it speaks for, from here */
+	CXLT_RULE_LINES_MAX = 16, /* 8 + 24 + 96 words */
+};
+
+/* An entry of an exact table: 2 words, key, value. */
+struct cxlt_exact {
+	__u64 seq;
+	__u32 tuple_id;
+	__u8 n_key;
+	__u8 n_val;
+	__u16 flags;
+	__u64 body[];
+};
+
+/* Host and device each have their own line: neither path takes the other's away by counting. */
+struct cxlt_counter_line {
+	__u64 packets;
+	__u64 bytes;
+	__u64 used; /* CLOCK_MONOTONIC ns of the last packet, coarse */
+	__u64 pad[5];
+};
+
+struct cxlt_counters {
+	struct cxlt_counter_line host;
+	struct cxlt_counter_line device;
+};
+
+/*
+ * A chunk of CXLT_CHUNK_LINES lines.  Once its kind and object size are set they never change, so
+ * that a sequence word never becomes something else (type stability).
+ */
+struct cxlt_chunk {
+	__u8 kind; /* enum cxlt_kind */
+	__u8 pad;
+	__u16 size; /* lines of an object; CXLT_CHUNK_LINES in a span */
+	__u32 span; /* chunks of the span on its first chunk, else 0; 0 with used 0: free span */
+	__u64 reserved[3];
+	__u64 used[CXLT_CHUNK_LINES / 64]; /* bit per object */
+};
+
+enum cxlt_kind {
+	CXLT_KIND_FREE = 0,
+	CXLT_KIND_RULE = 1,
+	CXLT_KIND_EXACT = 2,
+	CXLT_KIND_COUNTERS = 3,
+	CXLT_KIND_TUPLE = 4,
+	CXLT_KIND_LIST = 5,
+	CXLT_KIND_BUCKETS = 6, /* objects of 2^k lines, or spans of whole chunks */
+	CXLT_KIND_CHG = 7,     /* likewise */
+	CXLT_N_KINDS,
+};
+
+/* A change word: generation 48 | pending 16. */
+#define CXLT_CHG_BEGIN 1ULL
+#define CXLT_CHG_END 65535ULL
+#define CXLT_CHG_PENDING(w) ((w) & 0xffff)
+
+enum cxlt_dim {
+	CXLT_DIM_WIDE = 0,
+	CXLT_DIM_CONN = 1, /* in_port, eth_type, ip_proto, addresses and ports, exactly */
+	CXLT_DIM_DST = 2,  /* ipv4_dst /24 or ipv6_dst /64 */
+	CXLT_DIM_SRC = 3,  /* ipv4_src /24 or ipv6_src /64 */
+	CXLT_DIM_DMAC = 4, /* eth_dst */
+};
+
+#define CXLT_SIZE_IS(type, size) CXLT_STATIC_ASSERT(sizeof(type) == (size), #type " is " #size)
+CXLT_SIZE_IS(struct cxlt_header, 64);
+CXLT_SIZE_IS(struct cxlt_profile, 32);
+CXLT_SIZE_IS(struct cxlt_directory, 128);
+CXLT_SIZE_IS(struct cxlt_control, 256);
+CXLT_SIZE_IS(struct cxlt_intent, 64);
+CXLT_SIZE_IS(struct cxlt_table, 128);
+CXLT_SIZE_IS(struct cxlt_exact_table, 64);
+CXLT_SIZE_IS(struct cxlt_tuple, 128);
+CXLT_SIZE_IS(struct cxlt_bucket, 64);
+CXLT_SIZE_IS(struct cxlt_rule, 64);
+CXLT_SIZE_IS(struct cxlt_exact, 16);
+CXLT_SIZE_IS(struct cxlt_counter_line, 64);
+CXLT_SIZE_IS(struct cxlt_counters, 128);
+CXLT_SIZE_IS(struct cxlt_chunk, 64);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view.h - one reader's view of a slice: validated geometry in private memory, and the bound
+ * that every ref is held against.
+ *
+ * A view is made by cxlt_slice_view() (slice.h) from an attached slice, and copied into the
+ * read-only data of a BPF program by the loader; it never changes afterwards.  The device view of
+ * a slice differs in its limit (the device domain) and in the profile of the hardware.
+ *
+ * Trust: the slice's owner may write anything into it at any time.  A ref that cxlt_line() has
+ * resolved stays inside the mapping for as many lines as it was asked for, whatever the slice
+ * says.  In BPF, the arena itself bounds every access; the check is the same, so that all paths
+ * end such a packet with the same reason.
+ */
+#ifndef CXLTAB_VIEW_H
+#define CXLTAB_VIEW_H
+
+#include <cxltab/base.h>
+#include <cxltab/atomic.h>
+#include <cxltab/layout.h>
+
+enum {
+	CXLT_VIEW_DEVICE = 1,
+};
+
+struct cxlt_view {
+	__u64 base;   /* address of line 0; 0 in BPF, where an arena pointer is its low 32 bits */
+	__u32 limit;  /* lines that this reader may touch */
+	__u32 flags;  /* CXLT_VIEW_* */
+	__u32 control;
+	__u32 tables;
+	__u32 n_tables;
+	__u32 exacts;
+	__u32 n_exacts;
+	__u32 chg_log2;
+	__u32 max_tuples;
+	__u32 work_budget;
+	__u32 n_lines;
+	__u32 pad;
+	struct cxlt_profile profile; /* device view only */
+	__u64 secrets[CXLT_KEY_MAX];
+};
+
+/* `n` lines at `ref`, or NULL if they are not all inside the view. */
+CXLT_INLINE void __arena *cxlt_line(const struct cxlt_view *v, __u32 ref, __u32 n)
+{
+	if (cxlt_unlikely(ref == 0 || ref >= v->limit || n > v->limit - ref))
+		return NULL;
+#ifdef __BPF__
+	return (void __arena *)(unsigned long)((__u64)ref << 6);
+#else
+	return (void *)(unsigned long)(v->base + ((__u64)ref << 6));
+#endif
+}
+
+/* A 64-bit word by its index in the slice; the index was made from a checked ref. */
+CXLT_INLINE __u64 __arena *cxlt_word(const struct cxlt_view *v, __u32 at)
+{
+#ifdef __BPF__
+	(void)v;
+	return (__u64 __arena *)(unsigned long)((__u64)at << 3);
+#else
+	return (__u64 *)(unsigned long)(v->base + ((__u64)at << 3));
+#endif
+}
+
+#endif
