@@ -37,6 +37,16 @@ enum {
 
 /* ---- Commands ---- */
 
+struct cli_command {
+	const char *name; /* NULL ends a table */
+	int (*run)(int argc, char **argv);
+	const char *operands; /* of the overview */
+	const char *summary;
+};
+
+/* Runs the command that argv[1] names; `prefix` ("slice") is what stands before it, or NULL. */
+int cli_dispatch(const char *prefix, const struct cli_command *table, int argc, char **argv);
+
 /* cmd_slice.c */
 int cmd_slice(int argc, char **argv); /* slice create|list|show|check|destroy */
 /* cmd_flows.c */
