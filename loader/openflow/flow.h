@@ -59,17 +59,17 @@ struct of_match {
 };
 
 struct of_flow {
-	__u8 mode;	   /* enum of_mode, as asked for or as a line's prefix says */
-	__u8 table;	   /* 0 for add, OF_TABLE_ANY otherwise, unless given */
-	__u16 priority;	   /* OF_PRIORITY_DEFAULT unless given */
+	__u8 mode;	/* enum of_mode, as asked for or as a line's prefix says */
+	__u8 table;	/* 0 for add, OF_TABLE_ANY otherwise, unless given */
+	__u16 priority; /* OF_PRIORITY_DEFAULT unless given */
 	bool has_table;
 	bool has_priority;
-	bool has_cookie;   /* cookie=V was given (add, modify) */
-	__u32 out_port;	   /* filter of delete and dump; OF_PORT_ANY: none */
-	__u32 n_prog;	   /* words in prog; 0 is drop */
-	__u64 cookie;	   /* what the rule gets (add, modify) */
+	bool has_cookie;    /* cookie=V was given (add, modify) */
+	__u32 out_port;	    /* filter of delete and dump; OF_PORT_ANY: none */
+	__u32 n_prog;	    /* words in prog; 0 is drop */
+	__u64 cookie;	    /* what the rule gets (add, modify) */
 	__u64 cookie_value; /* filter cookie=V/M of modify, delete and dump */
-	__u64 cookie_mask; /* 0: no filter */
+	__u64 cookie_mask;  /* 0: no filter */
 	struct of_match match;
 	__u64 prog[CXLT_PROG_MAX]; /* words at n_prog and beyond are not initialised */
 };
@@ -170,11 +170,11 @@ struct of_action {
 	const char *text;  /* the action as of_format_actions prints it */
 	const char *field; /* set_field, write_metadata: ovs name of the field */
 	const char *value;
-	const char *mask;  /* NULL: the whole field */
-	__u32 port;	   /* output */
-	__u32 max_len;	   /* controller */
-	__u32 tpid;	   /* push_vlan */
-	__u32 table;	   /* goto_table */
+	const char *mask; /* NULL: the whole field */
+	__u32 port;	  /* output */
+	__u32 max_len;	  /* controller */
+	__u32 tpid;	  /* push_vlan */
+	__u32 table;	  /* goto_table */
 };
 
 typedef int of_action_cb(void *arg, const struct of_action *action);
