@@ -5,7 +5,7 @@
 #include <cxltab/reason.h>
 
 const struct cxlt_field_info cxlt_field_info[CXLT_N_FIELDS] = {
-#define X(id, name, word, shift, bits) { name, word, shift, bits },
+#define X(id, name, word, shift, bits) {name, word, shift, bits},
 	CXLT_FIELDS(X)
 #undef X
 };

@@ -27,26 +27,26 @@ enum {
 };
 
 /* X(ID, name, in list?, meaning); the names are what --json and the device profile use. */
-#define CXLT_OPS(X)                                                                                \
-	X(END, "end", "no operation; never in a program")                                          \
-	X(OUTPUT, "output", "arg: port; nothing if that is the packet's in_port")                  \
-	X(IN_PORT, "in_port", "output to the port that the packet came from")                      \
-	X(FLOOD, "flood", "every port but in_port, ascending")                                     \
-	X(ALL, "all", "every port but in_port, ascending")                                         \
-	X(CONTROLLER, "controller", "aux: bytes to send at most; upcall")                          \
-	X(LOCAL, "local", "the host's own stack")                                                  \
-	X(SET, "set_field", "field; aux: key word; then value and mask of that word")              \
-	X(PUSH_VLAN, "push_vlan", "aux: TPID; the new tag copies VID and PCP, or 0")               \
-	X(POP_VLAN, "pop_vlan", "removes the outer tag")                                           \
-	X(DEC_TTL, "dec_ttl", "TTL 0 or 1: the packet ends with reason ttl_expired")               \
-	X(GOTO, "goto_table", "arg: a higher table; last op of a program")                         \
+#define CXLT_OPS(X)                                                                   \
+	X(END, "end", "no operation; never in a program")                             \
+	X(OUTPUT, "output", "arg: port; nothing if that is the packet's in_port")     \
+	X(IN_PORT, "in_port", "output to the port that the packet came from")         \
+	X(FLOOD, "flood", "every port but in_port, ascending")                        \
+	X(ALL, "all", "every port but in_port, ascending")                            \
+	X(CONTROLLER, "controller", "aux: bytes to send at most; upcall")             \
+	X(LOCAL, "local", "the host's own stack")                                     \
+	X(SET, "set_field", "field; aux: key word; then value and mask of that word") \
+	X(PUSH_VLAN, "push_vlan", "aux: TPID; the new tag copies VID and PCP, or 0")  \
+	X(POP_VLAN, "pop_vlan", "removes the outer tag")                              \
+	X(DEC_TTL, "dec_ttl", "TTL 0 or 1: the packet ends with reason ttl_expired")  \
+	X(GOTO, "goto_table", "arg: a higher table; last op of a program")            \
 	X(PUNT, "punt", "of a shadow: the device hands the packet to the host")
 
 enum cxlt_op {
 #define X(id, name, meaning) CXLT_OP_##id,
 	CXLT_OPS(X)
 #undef X
-	CXLT_N_OPS,
+		CXLT_N_OPS,
 };
 
 /*

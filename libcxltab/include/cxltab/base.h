@@ -18,7 +18,7 @@ typedef unsigned long long __u64;
 typedef signed int __s32;
 typedef signed long long __s64;
 
-#define __arena __attribute__((address_space(1)))
+#define __arena	    __attribute__((address_space(1)))
 #define CXLT_INLINE static __attribute__((always_inline, unused)) inline
 
 #ifndef NULL
@@ -38,16 +38,16 @@ enum {
  * explicit maximum bounds it for us.  cxlt_loop_zero hides the constant start, without which the
  * verifier walks every iteration (KERNEL.md, "Loops").
  */
-#define CXLT_CAN_LOOP                                                                              \
-	({                                                                                         \
-		__label__ l_break, l_continue;                                                     \
-		_Bool ret_ = 1;                                                                    \
-		asm volatile goto("may_goto %l[l_break]" ::::l_break);                             \
-		goto l_continue;                                                                   \
-	l_break:                                                                                   \
-		ret_ = 0;                                                                          \
-	l_continue:;                                                                               \
-		ret_;                                                                              \
+#define CXLT_CAN_LOOP                                                   \
+	({                                                              \
+		__label__ l_break, l_continue;                          \
+		_Bool ret_ = 1;                                         \
+		asm volatile goto("may_goto %l[l_break]" :: ::l_break); \
+		goto l_continue;                                        \
+l_break:                                                                \
+		ret_ = 0;                                               \
+l_continue:;                                                            \
+		ret_;                                                   \
 	})
 
 CXLT_INLINE __u32 cxlt_loop_zero(void)
@@ -89,10 +89,10 @@ CXLT_INLINE __u32 cxlt_loop_zero(void)
 #endif
 
 /* for (i = 0; i < n; i++) with at most max rounds, whatever n says. */
-#define CXLT_FOR(i, n, max)                                                                        \
+#define CXLT_FOR(i, n, max) \
 	for ((i) = cxlt_loop_zero(); (i) < (n) && (i) < (max) && CXLT_CAN_LOOP; (i)++)
 
-#define cxlt_likely(x) __builtin_expect(!!(x), 1)
+#define cxlt_likely(x)	 __builtin_expect(!!(x), 1)
 #define cxlt_unlikely(x) __builtin_expect(!!(x), 0)
 
 #ifdef __cplusplus

@@ -23,8 +23,8 @@
 
 /* The bits of each word that CXLT_DIM_CONN pins, besides all of the addresses. */
 enum {
-	CXLT_CONN_PORT_SHIFT = 8,  /* all of CXLT_W_PORT but ip_frag */
-	CXLT_CONN_L4_SHIFT = 32,   /* tp_src and tp_dst of CXLT_W_L4 */
+	CXLT_CONN_PORT_SHIFT = 8, /* all of CXLT_W_PORT but ip_frag */
+	CXLT_CONN_L4_SHIFT = 32,  /* tp_src and tp_dst of CXLT_W_L4 */
 };
 
 /* The index, below 1 << log2, of a key's change word in dimension `dim` (1 and on). */
@@ -79,7 +79,8 @@ CXLT_INLINE int cxlt_chg_collect(const struct cxlt_view *v, const struct cxlt_ta
 	dims = cxlt_load32(&t->dims);
 	if (cxlt_likely(!dims))
 		return 0;
-	CXLT_FOR(d, CXLT_DIMS - 1, CXLT_DIMS - 1) {
+	CXLT_FOR(d, CXLT_DIMS - 1, CXLT_DIMS - 1)
+	{
 		__u32 ref, at;
 
 		if (!(dims & (2U << d)))
@@ -95,8 +96,7 @@ CXLT_INLINE int cxlt_chg_collect(const struct cxlt_view *v, const struct cxlt_ta
 }
 
 /* The sum, now, of the set's words from `from` on. */
-CXLT_INLINE __u64 cxlt_chg_sum(const struct cxlt_view *v, const struct cxlt_chgset *set,
-			       __u32 from)
+CXLT_INLINE __u64 cxlt_chg_sum(const struct cxlt_view *v, const struct cxlt_chgset *set, __u32 from)
 {
 	__u64 sum = 0;
 	__u32 i;

@@ -31,7 +31,7 @@
 
 enum {
 	CXLT_TRIES = 8,
-	CXLT_RETRY = -1000, /* internal: this try saw a change */
+	CXLT_RETRY = -1000,	    /* internal: this try saw a change */
 	CXLT_OUT_OF_DOMAIN = -1001, /* internal: a matching slot's entry is beyond the limit */
 };
 
@@ -68,7 +68,8 @@ CXLT_INLINE __u64 cxlt_tuple_hash(const struct cxlt_view *v, const struct cxlt_t
 	__u64 h = cxlt_load(&t->secret), ix = 0;
 	__u32 i;
 
-	CXLT_FOR(i, n_words, CXLT_KEY_MAX) {
+	CXLT_FOR(i, n_words, CXLT_KEY_MAX)
+	{
 		__u32 at;
 
 		if (!(i & 7))
@@ -88,7 +89,8 @@ CXLT_INLINE int cxlt_tuple_equal(const struct cxlt_tuple __arena *t, const struc
 	__u64 diff = 0, ix = 0;
 	__u32 i;
 
-	CXLT_FOR(i, n_words, CXLT_KEY_MAX) {
+	CXLT_FOR(i, n_words, CXLT_KEY_MAX)
+	{
 		if (!(i & 7))
 			ix = cxlt_load(&idx[i >> 3]);
 		diff |= (cxlt_key_word(k, ix & 31) & cxlt_load(&t->mask[i])) ^ cxlt_load(&body[i]);
@@ -117,7 +119,7 @@ CXLT_INLINE int cxlt_rule_copy(const struct cxlt_view *v, struct cxlt_work *w, _
 	w->rule.prio = (__u16)(head >> 32);
 	w->rule.n_prog = n_prog;
 	CXLT_FOR(i, n_prog, CXLT_PROG_MAX)
-		w->rule.prog[i] = cxlt_load(&e->body[n_key + i]);
+	w->rule.prog[i] = cxlt_load(&e->body[n_key + i]);
 	return cxlt_charge(w, lines);
 }
 
@@ -130,7 +132,8 @@ CXLT_INLINE int cxlt_chain_find(const struct cxlt_view *v, struct cxlt_work *w,
 {
 	__u32 hop;
 
-	CXLT_FOR(hop, CXLT_CHAIN_MAX, CXLT_CHAIN_MAX) {
+	CXLT_FOR(hop, CXLT_CHAIN_MAX, CXLT_CHAIN_MAX)
+	{
 		const struct cxlt_rule __arena *e = cxlt_line(v, ref, 1);
 		__u64 seq, head, from, to;
 		__u32 next;
@@ -143,9 +146,10 @@ CXLT_INLINE int cxlt_chain_find(const struct cxlt_view *v, struct cxlt_work *w,
 		head = CXLT_RULE_HEAD(e);
 		if (seq & 1 || (__u32)head != p->id)
 			return CXLT_RETRY;
-		if (((head >> 48) & 0xff) != p->n_words || !cxlt_line(v, ref, 1 + (p->n_words + 7) / 8))
+		if (((head >> 48) & 0xff) != p->n_words ||
+		    !cxlt_line(v, ref, 1 + (p->n_words + 7) / 8))
 			return CXLT_RETRY;
-		if (!hop && !cxlt_tuple_equal(p->tuple, &w->key, e->body, p->n_words)) {
+		if (!cxlt_tuple_equal(p->tuple, &w->key, e->body, p->n_words)) {
 			cxlt_read_barrier();
 			return cxlt_load(&e->seq) == seq ? 0 : CXLT_RETRY;
 		}
@@ -179,7 +183,8 @@ CXLT_INLINE int cxlt_bucket_find(const struct cxlt_view *v, struct cxlt_work *w,
 {
 	__u32 i;
 
-	CXLT_FOR(i, CXLT_BUCKET_SLOTS, CXLT_BUCKET_SLOTS) {
+	CXLT_FOR(i, CXLT_BUCKET_SLOTS, CXLT_BUCKET_SLOTS)
+	{
 		__u64 slot = cxlt_load_acquire(&b->slot[i]);
 		int rc;
 
@@ -261,7 +266,8 @@ CXLT_INLINE int cxlt_tuple_find(const struct cxlt_view *v, struct cxlt_work *w, 
 		return -CXLT_R_BAD_REF;
 	h = cxlt_tuple_hash(v, t, &w->key, p.n_words);
 	w->n_probes++;
-	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES) {
+	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES)
+	{
 		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
 		p.geo = cxlt_load_acquire(&t->geo);
 		rc = 0;
@@ -295,7 +301,8 @@ CXLT_INLINE int cxlt_list_find(const struct cxlt_view *v, struct cxlt_work *w, _
 			return -CXLT_R_BAD_REF;
 	}
 	skip = v->flags & CXLT_VIEW_DEVICE ? CXLT_TUPLE_HOST : CXLT_TUPLE_SHADOW;
-	CXLT_FOR(i, n, CXLT_TUPLES_MAX) {
+	CXLT_FOR(i, n, CXLT_TUPLES_MAX)
+	{
 		__u64 item = cxlt_load(&items[i]);
 		__u32 prio = CXLT_ITEM_PRIO(item);
 		int rc;
@@ -329,7 +336,8 @@ CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __
 
 	if (!t || table >= v->n_tables)
 		return -CXLT_R_BAD_GOTO;
-	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES) {
+	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES)
+	{
 		__u32 unseen;
 		__u64 list;
 		int rc;
@@ -345,12 +353,13 @@ CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __
 		cxlt_read_barrier();
 		if (rc == -CXLT_R_BUDGET)
 			return rc;
-		if (cxlt_load(&t->list) != list || cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0)
+		if (cxlt_load(&t->list) != list ||
+		    cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0)
 			continue;
 		if (v->flags & CXLT_VIEW_DEVICE && unseen && rc >= 0 &&
 		    (!rc || unseen > w->rule.prio))
-			return cxlt_load32(&t->unseen) >= unseen ? -CXLT_R_DEV_UNSEEN :
-								   -CXLT_R_DEV_DOMAIN;
+			return cxlt_load32(&t->unseen) >= unseen ? -CXLT_R_DEV_UNSEEN
+								 : -CXLT_R_DEV_DOMAIN;
 		return rc;
 	}
 	return -CXLT_R_UNSTABLE;

@@ -57,7 +57,8 @@ CXLT_INLINE __u32 cxlt_crc32c_mul(__u32 a, __u32 b)
 {
 	__u32 i, p = 0;
 
-	CXLT_FOR(i, 32, 32) {
+	CXLT_FOR(i, 32, 32)
+	{
 		p ^= b & -(a >> 31);
 		a <<= 1;
 		b = (b >> 1) ^ (CXLT_CRC32C_POLY & -(b & 1));
@@ -73,7 +74,8 @@ CXLT_INLINE __u32 cxlt_crc32c_delta(__u32 delta, __u32 len)
 {
 	__u32 i, pow = CXLT_CRC32C_X8;
 
-	CXLT_FOR(i, 16, 16) {
+	CXLT_FOR(i, 16, 16)
+	{
 		if (len & 1)
 			delta = cxlt_crc32c_mul(delta, pow);
 		len >>= 1;

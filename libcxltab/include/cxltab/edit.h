@@ -106,9 +106,8 @@ CXLT_INLINE void cxlt_edit_ipv6_addr(__u8 *h, __u32 word, __u64 *pseudo,
 }
 
 /* Addresses, traffic class, hop limit and label: nothing but the pseudo-header sums them. */
-CXLT_INLINE int cxlt_edit_ipv6(__u8 *h, const struct cxlt_layers *lay,
-			       const struct cxlt_key *from, const struct cxlt_key *to,
-			       struct cxlt_edit_sums *sums)
+CXLT_INLINE int cxlt_edit_ipv6(__u8 *h, const struct cxlt_layers *lay, const struct cxlt_key *from,
+			       const struct cxlt_key *to, struct cxlt_edit_sums *sums)
 {
 	__u32 label = CXLT_KEY_GET(to, IPV6_LABEL);
 	__u64 routed = 0;
@@ -191,13 +190,10 @@ CXLT_INLINE int cxlt_edit_l4(struct cxlt_frame *f, const struct cxlt_layers *lay
 CXLT_INLINE __u32 cxlt_csum_offset(__u32 proto)
 {
 	switch (proto) {
-	case CXLT_IPPROTO_TCP:
-		return 16;
-	case CXLT_IPPROTO_UDP:
-		return 6;
+	case CXLT_IPPROTO_TCP: return 16;
+	case CXLT_IPPROTO_UDP: return 6;
 	case CXLT_IPPROTO_ICMP:
-	case CXLT_IPPROTO_ICMPV6:
-		return 2;
+	case CXLT_IPPROTO_ICMPV6: return 2;
 	}
 	return 0;
 }
@@ -400,8 +396,8 @@ CXLT_INLINE int cxlt_edit_csum(struct cxlt_frame *f, const struct cxlt_csum_fix 
 	field = cxlt_get16(h);
 	if (fix->udp && !field)
 		return CXLT_R_NONE;
-	field = cxlt_csum_apply(field, (__u64)cxlt_bswap16(fix->diff_pseudo) +
-					       cxlt_bswap16(fix->diff));
+	field = cxlt_csum_apply(field,
+				(__u64)cxlt_bswap16(fix->diff_pseudo) + cxlt_bswap16(fix->diff));
 	cxlt_put16(h, fix->udp && !field ? 0xffff : field);
 	return CXLT_R_NONE;
 }

@@ -27,8 +27,7 @@ enum {
 	CXLT_EXACT_BATCH = 32,
 };
 
-CXLT_INLINE __u64 cxlt_exact_hash(const __u64 *secrets, __u64 secret, const __u64 *key,
-				  __u32 n_key)
+CXLT_INLINE __u64 cxlt_exact_hash(const __u64 *secrets, __u64 secret, const __u64 *key, __u32 n_key)
 {
 	__u32 i;
 
@@ -130,7 +129,8 @@ CXLT_INLINE int cxlt_exact_find(const struct cxlt_view *v, __u32 tuple, const __
 		return -CXLT_EFAULT;
 	id = cxlt_load32(&t->id);
 	h = cxlt_exact_hash(v->secrets, cxlt_load(&t->secret), key, n_key);
-	CXLT_FOR(try, CXLT_EXACT_TRIES, CXLT_EXACT_TRIES) {
+	CXLT_FOR(try, CXLT_EXACT_TRIES, CXLT_EXACT_TRIES)
+	{
 		int rc;
 
 		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */

@@ -76,8 +76,8 @@ CXLT_INLINE int cxlt_key_set(struct cxlt_key *key, __u32 word, __u64 value, __u6
 	if (word >= CXLT_KEY_WORDS)
 		return CXLT_R_BAD_PROGRAM;
 	if (word == CXLT_W_SMAC)
-		mask &= key->w[CXLT_W_SMAC] & CXLT_VLAN_PRESENT ? ~(__u64)CXLT_VLAN_PRESENT :
-								  ~CXLT_TCI_MASK;
+		mask &= key->w[CXLT_W_SMAC] & CXLT_VLAN_PRESENT ? ~(__u64)CXLT_VLAN_PRESENT
+								: ~CXLT_TCI_MASK;
 	if (word == CXLT_W_SHA || word == CXLT_W_THA)
 		mask &= ~CXLT_TCI_MASK;
 	old = key->w[word];

@@ -31,9 +31,9 @@ enum {
 	CXLT_MINOR = 0,
 	CXLT_BYTE_ORDER = 0x01020304,
 	CXLT_CHUNK_LINES = 256,
-	CXLT_TABLES = 64,	/* OpenFlow tables of a slice */
-	CXLT_EXACTS = 16,	/* exact tables of a slice */
-	CXLT_WRITERS = 256,	/* writer ids; 0 is nobody, 255 is reserved for BPF */
+	CXLT_TABLES = 64,   /* OpenFlow tables of a slice */
+	CXLT_EXACTS = 16,   /* exact tables of a slice */
+	CXLT_WRITERS = 256, /* writer ids; 0 is nobody, 255 is reserved for BPF */
 	CXLT_WRITER_BPF = 255,
 	CXLT_BUCKET_SLOTS = 7,
 	CXLT_TUPLES_MAX = 1024, /* tuples of a table */
@@ -76,19 +76,19 @@ struct cxlt_profile {
 };
 
 struct cxlt_directory {
-	__u32 control;	/* ref of struct cxlt_control */
-	__u32 secrets;	/* ref of CXLT_KEY_MAX words */
-	__u32 tables;	/* ref of struct cxlt_table[n_tables] */
+	__u32 control; /* ref of struct cxlt_control */
+	__u32 secrets; /* ref of CXLT_KEY_MAX words */
+	__u32 tables;  /* ref of struct cxlt_table[n_tables] */
 	__u32 n_tables;
-	__u32 exacts;	/* ref of struct cxlt_exact_table[n_exacts] */
+	__u32 exacts; /* ref of struct cxlt_exact_table[n_exacts] */
 	__u32 n_exacts;
-	__u32 intents;	/* ref of n_intents lines */
+	__u32 intents; /* ref of n_intents lines */
 	__u32 n_intents;
-	__u32 chunks;	/* ref of struct cxlt_chunk[n_chunks] */
+	__u32 chunks; /* ref of struct cxlt_chunk[n_chunks] */
 	__u32 n_chunks;
-	__u32 chunk0;	/* ref of the first line of chunk 0 */
-	__u32 chg_log2; /* change words per table and dimension: 1 << chg_log2 */
-	__u32 max_tuples; /* mask budget of a table */
+	__u32 chunk0;	   /* ref of the first line of chunk 0 */
+	__u32 chg_log2;	   /* change words per table and dimension: 1 << chg_log2 */
+	__u32 max_tuples;  /* mask budget of a table */
 	__u32 work_budget; /* lines that a packet may touch */
 	__u64 reserved;
 	struct cxlt_profile profile;
@@ -104,7 +104,8 @@ struct cxlt_control {
 	/* line 1, writers only */
 	__u64 owner;	/* writer id that holds the slice's write lock, 0 if free; CAS */
 	__u64 handoffs; /* times the lock was taken from a dead holder and repaired */
-	__u64 pad1[6];
+	__u64 turns;	/* times the lock was given back */
+	__u64 pad1[5];
 	/* lines 2-3, the holder of the lock only */
 	__u64 next_tuple; /* next tuple id, 32 bits used, never 0 */
 	__u64 resizes;
@@ -119,8 +120,8 @@ struct cxlt_control {
 struct cxlt_intent {
 	__u64 op; /* stored last, cleared last; 0: idle */
 	__u64 arg[4];
-	__u64 pid;	/* of the handle's opener, in its own pid namespace: a name, not liveness */
-	__u64 comm[2];	/* its comm, 16 bytes */
+	__u64 pid;     /* of the handle's opener, in its own pid namespace: a name, not liveness */
+	__u64 comm[2]; /* its comm, 16 bytes */
 };
 
 /*
@@ -128,11 +129,11 @@ struct cxlt_intent {
  * neither moved.  Writers: the holder of the write lock.
  */
 struct cxlt_table {
-	__u64 list;	/* CXLT_LIST(): immutable array of tuple items, published by this word */
-	__u64 wide;	/* change word of dimension 0 */
+	__u64 list; /* CXLT_LIST(): immutable array of tuple items, published by this word */
+	__u64 wide; /* change word of dimension 0 */
 	__u32 chg[CXLT_DIMS - 1]; /* refs of the other dimensions' words; 0 until first used */
-	__u32 dims;	/* bit d: chg[d - 1] is used; changed only while `wide` is pending */
-	__u32 unseen;	/* device: 1 + highest priority of rules it can't see at all; under wide */
+	__u32 dims;   /* bit d: chg[d - 1] is used; changed only while `wide` is pending */
+	__u32 unseen; /* device: 1 + highest priority of rules it can't see at all; under wide */
 	__u64 reserved[3];
 	/* line 1, writers */
 	__u64 n_rules;
@@ -147,14 +148,14 @@ struct cxlt_exact_table {
 };
 
 /* list: ref 32 | count 16 | generation 16 */
-#define CXLT_LIST_REF(l) ((__u32)(l))
-#define CXLT_LIST_N(l) ((__u32)((l) >> 32) & 0xffff)
+#define CXLT_LIST_REF(l)       ((__u32)(l))
+#define CXLT_LIST_N(l)	       ((__u32)((l) >> 32) & 0xffff)
 #define CXLT_LIST(ref, n, gen) ((__u64)(ref) | (__u64)(n) << 32 | (__u64)((gen) & 0xffff) << 48)
 
 /* A tuple item: ref 32 | highest priority 16 | flags 16.  Items descend by priority. */
-#define CXLT_ITEM_REF(i) ((__u32)(i))
-#define CXLT_ITEM_PRIO(i) ((__u32)((i) >> 32) & 0xffff)
-#define CXLT_ITEM_FLAGS(i) ((__u32)((i) >> 48))
+#define CXLT_ITEM_REF(i)	    ((__u32)(i))
+#define CXLT_ITEM_PRIO(i)	    ((__u32)((i) >> 32) & 0xffff)
+#define CXLT_ITEM_FLAGS(i)	    ((__u32)((i) >> 48))
 #define CXLT_ITEM(ref, prio, flags) ((__u64)(ref) | (__u64)(prio) << 32 | (__u64)(flags) << 48)
 
 enum {
@@ -174,9 +175,11 @@ struct cxlt_tuple {
 	__u8 n_words;  /* words of the masked key, at most CXLT_KEY_MAX */
 	__u8 kind;     /* CXLT_KIND_RULE or CXLT_KIND_EXACT: what the slots' refs are */
 	__u8 table;
-	__u8 flags;	      /* CXLT_TUPLE_* */
-	__u8 idx[CXLT_KEY_MAX]; /* key word of each mask word, ascending */
-	__u64 reserved;
+	__u8 flags;		/* CXLT_TUPLE_* */
+	__u8 idx[CXLT_KEY_MAX]; /* key word of each mask word, ascending; 0 in an exact table */
+	__u8 n_val;		/* exact: words of a value */
+	__u8 grow;		/* exact: the array may be doubled */
+	__u8 reserved[6];
 	/* line 1, writers */
 	__u64 count; /* entries, chained ones included */
 	__u64 slots; /* occupied slots */
@@ -186,30 +189,30 @@ struct cxlt_tuple {
 };
 
 /* geo: ref 32 | log2 of buckets 6 | resizing 1 | generation 25 */
-#define CXLT_GEO_REF(g) ((__u32)(g))
-#define CXLT_GEO_LOG2(g) ((__u32)((g) >> 32) & 0x3f)
+#define CXLT_GEO_REF(g)	  ((__u32)(g))
+#define CXLT_GEO_LOG2(g)  ((__u32)((g) >> 32) & 0x3f)
 #define CXLT_GEO_RESIZING (1ULL << 38)
-#define CXLT_GEO(ref, log2, gen)                                                                   \
+#define CXLT_GEO(ref, log2, gen) \
 	((__u64)(ref) | (__u64)(log2) << 32 | (__u64)((gen) & 0x1ffffff) << 39)
 #define CXLT_GEO_GEN(g) ((__u32)((g) >> 39))
 
 /* A slot: tag 31 | secondary 1 | ref 32; 0 is empty.  Published, moved, removed by one store. */
 #define CXLT_SLOT(tag, sec, ref) ((__u64)(tag) << 33 | (__u64)(sec) << 32 | (__u32)(ref))
-#define CXLT_SLOT_REF(s) ((__u32)(s))
-#define CXLT_SLOT_TAG(s) ((__u32)((s) >> 33))
-#define CXLT_SLOT_SEC(s) ((__u32)((s) >> 32) & 1)
-#define CXLT_SLOT_HEAD(s) ((__u32)((s) >> 32)) /* tag and secondary flag: what a scan compares */
+#define CXLT_SLOT_REF(s)	 ((__u32)(s))
+#define CXLT_SLOT_TAG(s)	 ((__u32)((s) >> 33))
+#define CXLT_SLOT_SEC(s)	 ((__u32)((s) >> 32) & 1)
+#define CXLT_SLOT_HEAD(s)	 ((__u32)((s) >> 32)) /* tag and secondary flag: what a scan compares */
 
 /*
  * Meta: sequence 32 | owner 8 | eight 3-bit counters.  The sequence counts events, it is never a
  * lock.  Counter c counts the entries homed here, with tag class c, that sit in their alternate
  * bucket; 7 sticks.
  */
-#define CXLT_META_SEQ(m) ((__u32)((m) >> 32))
-#define CXLT_META_OWNER(m) ((__u32)((m) >> 24) & 0xff)
-#define CXLT_META_SHIFT(tag) (((tag) & 7) * 3)
+#define CXLT_META_SEQ(m)      ((__u32)((m) >> 32))
+#define CXLT_META_OWNER(m)    ((__u32)((m) >> 24) & 0xff)
+#define CXLT_META_SHIFT(tag)  (((tag) & 7) * 3)
 #define CXLT_META_CNT(m, tag) ((__u32)((m) >> CXLT_META_SHIFT(tag)) & 7)
-#define CXLT_META_EVENT (1ULL << 32)
+#define CXLT_META_EVENT	      (1ULL << 32)
 
 struct cxlt_bucket {
 	__u64 slot[CXLT_BUCKET_SLOTS];
@@ -225,8 +228,8 @@ struct cxlt_rule {
 	__u8 n_prog;
 	__u64 cookie;
 	__u64 from; /* visible iff from <= version < to */
-	__u64 to;   /* the only word that changes after publication (bundles) */
-	__u32 next; /* lower-priority rule with the same masked key, 0 if none */
+	__u64 to;   /* changes after publication (bundles) */
+	__u32 next; /* lower-priority rule with the same masked key, 0 if none; changes as well */
 	__u32 counters; /* ref of struct cxlt_counters */
 	__u32 chain;	/* reserved: continuation of the program; 0 in 1.0 */
 	__u32 flags;
@@ -235,6 +238,7 @@ struct cxlt_rule {
 };
 
 enum {
+	CXLT_RULE_UNSEEN = 1,	  /* flags: no shadow had room, table.unseen speaks for it */
 	CXLT_RULE_REFS_SHIFT = 8, /* flags of a shadow: number of rules it speaks for, from here */
 	CXLT_RULE_LINES_MAX = 16, /* 8 + 24 + 96 words */
 };
@@ -288,8 +292,8 @@ enum cxlt_kind {
 };
 
 /* A change word: generation 48 | pending 16. */
-#define CXLT_CHG_BEGIN 1ULL
-#define CXLT_CHG_END 65535ULL
+#define CXLT_CHG_BEGIN	    1ULL
+#define CXLT_CHG_END	    65535ULL
 #define CXLT_CHG_PENDING(w) ((w) & 0xffff)
 
 enum cxlt_dim {

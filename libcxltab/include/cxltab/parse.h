@@ -94,10 +94,10 @@ struct cxlt_parser {
  * memory is any number, so paths that differ in it alone become one again.
  */
 #ifdef __BPF__
-#define CXLT_FORGET(x, place)                                                                      \
-	do {                                                                                       \
-		*(volatile __typeof__(place) *)&(place) = (x);                                     \
-		(x) = *(volatile __typeof__(place) *)&(place);                                     \
+#define CXLT_FORGET(x, place)                                  \
+	do {                                                   \
+		*(volatile __typeof__(place) *)&(place) = (x); \
+		(x) = *(volatile __typeof__(place) *)&(place); \
 	} while (0)
 #else
 #define CXLT_FORGET(x, place) ((void)0)
@@ -171,6 +171,7 @@ CXLT_INLINE int cxlt_parse_eth(struct cxlt_parser *p)
 	}
 	if (cxlt_unlikely(p->type < CXLT_ETH_P_MIN))
 		cxlt_parse_llc(p);
+	p->lay->l3 = p->off;
 	CXLT_FORGET(p->off, p->lay->l3);
 	return reason;
 }
@@ -274,7 +275,8 @@ CXLT_INLINE int cxlt_parse_nd(struct cxlt_parser *p, __u32 len)
 		return CXLT_R_EXT_LIMIT;
 	w[CXLT_W_ND_TARGET_HI] = cxlt_get64(h);
 	w[CXLT_W_ND_TARGET_LO] = cxlt_get64(h + 8);
-	CXLT_FOR(i, CXLT_ND_OPT_MAX, CXLT_ND_OPT_MAX) {
+	CXLT_FOR(i, CXLT_ND_OPT_MAX, CXLT_ND_OPT_MAX)
+	{
 		__u32 rest = p->end - off, olen;
 		__u64 opt;
 
@@ -341,10 +343,12 @@ CXLT_INLINE int cxlt_parse_l4(struct cxlt_parser *p)
 		reason = cxlt_parse_sctp(p, len);
 	else
 		return cxlt_parse_no_l4(p, CXLT_R_NONE);
+	if (cxlt_unlikely(reason))
+		return cxlt_parse_no_l4(p, reason);
 	p->lay->l4 = p->off;
 	p->lay->l4_len = len > 0xffff ? 0xffff : len;
 	p->lay->l4_proto = p->proto;
-	return reason;
+	return CXLT_R_NONE;
 }
 
 CXLT_INLINE int cxlt_parse_ipv4(struct cxlt_parser *p)
@@ -388,12 +392,9 @@ CXLT_INLINE __u32 cxlt_ext_len(__u32 proto, __u64 w)
 	case CXLT_IPPROTO_DSTOPTS:
 	case CXLT_IPPROTO_MOBILITY:
 	case CXLT_IPPROTO_HIP:
-	case CXLT_IPPROTO_SHIM6:
-		return (n + 1) * 8;
-	case CXLT_IPPROTO_AH:
-		return (n + 2) * 4;
-	case CXLT_IPPROTO_FRAGMENT:
-		return 8;
+	case CXLT_IPPROTO_SHIM6: return (n + 1) * 8;
+	case CXLT_IPPROTO_AH: return (n + 2) * 4;
+	case CXLT_IPPROTO_FRAGMENT: return 8;
 	}
 	return 0;
 }
@@ -419,7 +420,8 @@ CXLT_INLINE int cxlt_parse_ext(struct cxlt_parser *p)
 	const __u8 *h;
 	__u64 w;
 
-	CXLT_FOR(i, CXLT_EXT_MAX, CXLT_EXT_MAX) {
+	CXLT_FOR(i, CXLT_EXT_MAX, CXLT_EXT_MAX)
+	{
 		if (cxlt_likely(!cxlt_ext_len(p->proto, 0)))
 			return CXLT_R_NONE;
 		if (p->off + 8 > p->end)
@@ -471,7 +473,6 @@ CXLT_INLINE int cxlt_parse_ipv6(struct cxlt_parser *p)
 
 CXLT_INLINE int cxlt_parse_l3(struct cxlt_parser *p)
 {
-	p->lay->l3 = p->off;
 	if (cxlt_likely(p->type == CXLT_ETH_P_IPV4))
 		return cxlt_parse_ipv4(p);
 	if (p->type == CXLT_ETH_P_IPV6)

@@ -61,7 +61,7 @@ CXLT_INLINE void cxlt_work_count(const struct cxlt_view *v, const struct cxlt_wo
 	__u32 i;
 
 	CXLT_FOR(i, w->res.n_hits, CXLT_HOPS_MAX)
-		cxlt_count(v, w->res.hits[i], packets, bytes, now);
+	cxlt_count(v, w->res.hits[i], packets, bytes, now);
 }
 
 #ifdef CXLT_HAVE_ADAPTER
@@ -76,15 +76,9 @@ CXLT_INLINE int cxlt_replay(struct cxlt_work *w, __u32 i, __u64 word, __u32 op)
 			cxlt_key_set(&w->key, cxlt_op_aux(word), w->res.ops[i + 1],
 				     w->res.ops[i + 2]);
 		return 0;
-	case CXLT_OP_PUSH_VLAN:
-		cxlt_key_push_vlan(&w->key, cxlt_op_aux(word));
-		return 0;
-	case CXLT_OP_POP_VLAN:
-		cxlt_key_pop_vlan(&w->key);
-		return 0;
-	case CXLT_OP_DEC_TTL:
-		cxlt_key_dec_ttl(&w->key);
-		return 0;
+	case CXLT_OP_PUSH_VLAN: cxlt_key_push_vlan(&w->key, cxlt_op_aux(word)); return 0;
+	case CXLT_OP_POP_VLAN: cxlt_key_pop_vlan(&w->key); return 0;
+	case CXLT_OP_DEC_TTL: cxlt_key_dec_ttl(&w->key); return 0;
 	}
 	return -1;
 }
@@ -97,7 +91,7 @@ CXLT_INLINE int cxlt_replay(struct cxlt_work *w, __u32 i, __u64 word, __u32 op)
 /* Brings the packet's bytes up to w->key; w->orig follows. */
 CXLT_INLINE int cxlt_flush_edits(struct cxlt_adapter *a, struct cxlt_work *w)
 {
-	struct cxlt_csum_fix fix = { 0 };
+	struct cxlt_csum_fix fix = {0};
 	int rc = CXLT_EDIT(w, &fix);
 	__u32 i;
 
@@ -119,7 +113,8 @@ CXLT_INLINE int cxlt_commit(struct cxlt_adapter *a, struct cxlt_work *w)
 
 	for (i = 0; i < CXLT_KEY_WORDS; i++)
 		w->key.w[i] = w->orig.w[i];
-	CXLT_FOR(i, w->res.n_ops, CXLT_OPS_MAX) {
+	CXLT_FOR(i, w->res.n_ops, CXLT_OPS_MAX)
+	{
 		__u64 word;
 		__u32 op;
 		int rc = 0;

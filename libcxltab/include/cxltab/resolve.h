@@ -29,10 +29,10 @@
 
 /* What the walk has gathered besides w->res. */
 struct cxlt_walk {
-	__u32 next;	   /* table to go on with, 0: none */
+	__u32 next;	    /* table to go on with, 0: none */
 	__u32 only_in_port; /* an output to the packet's own port was left out */
-	__u32 sinks;	   /* copies that leave: outputs, LOCAL */
-	__u32 edited;	   /* the key changed since the last sink */
+	__u32 sinks;	    /* copies that leave: outputs, LOCAL */
+	__u32 edited;	    /* the key changed since the last sink */
 };
 
 CXLT_INLINE int cxlt_gather(struct cxlt_result *r, __u64 word)
@@ -132,29 +132,24 @@ CXLT_INLINE int cxlt_walk_op(const struct cxlt_view *v, struct cxlt_work *w, str
 	case CXLT_OP_IN_PORT:
 	case CXLT_OP_FLOOD:
 	case CXLT_OP_ALL:
-	case CXLT_OP_LOCAL:
-		return cxlt_gather_sink(w, k, word, op);
+	case CXLT_OP_LOCAL: return cxlt_gather_sink(w, k, word, op);
 	case CXLT_OP_CONTROLLER:
 		/* XDP sends the copy at once, but only of the bytes that its one output sends. */
 		if (k->sinks && k->edited)
 			w->res.flags |= CXLT_RES_COPIES;
 		w->res.flags |= CXLT_RES_UPCALL;
 		return cxlt_gather(&w->res, word);
-	case CXLT_OP_SET:
-		return cxlt_walk_set(w, k, i, word);
+	case CXLT_OP_SET: return cxlt_walk_set(w, k, i, word);
 	case CXLT_OP_PUSH_VLAN:
 	case CXLT_OP_POP_VLAN:
-	case CXLT_OP_DEC_TTL:
-		return cxlt_walk_edit(w, k, word, op);
+	case CXLT_OP_DEC_TTL: return cxlt_walk_edit(w, k, word, op);
 	case CXLT_OP_GOTO:
 		if (cxlt_op_arg(word) <= table || cxlt_op_arg(word) >= v->n_tables)
 			return CXLT_R_BAD_GOTO;
 		k->next = cxlt_op_arg(word);
 		return 0;
-	case CXLT_OP_PUNT:
-		return CXLT_R_DEV_FIELD;
-	default:
-		return CXLT_R_BAD_PROGRAM;
+	case CXLT_OP_PUNT: return CXLT_R_DEV_FIELD;
+	default: return CXLT_R_BAD_PROGRAM;
 	}
 }
 
@@ -165,7 +160,8 @@ CXLT_INLINE int cxlt_walk_program(const struct cxlt_view *v, struct cxlt_work *w
 	__u32 i, skip = 0;
 
 	k->next = 0;
-	CXLT_FOR(i, w->rule.n_prog, CXLT_PROG_MAX) {
+	CXLT_FOR(i, w->rule.n_prog, CXLT_PROG_MAX)
+	{
 		__u64 word;
 		int rc;
 
@@ -220,18 +216,13 @@ CXLT_INLINE void cxlt_conclude(const struct cxlt_view *v, struct cxlt_work *w,
 		else
 			r->verdict = CXLT_V_DROP;
 		if (!reason)
-			reason = r->verdict != CXLT_V_DROP ? CXLT_R_RULE :
-				 k->only_in_port	   ? CXLT_R_ONLY_IN_PORT :
-							     CXLT_R_RULE_DROP;
+			reason = r->verdict != CXLT_V_DROP ? CXLT_R_RULE
+				 : k->only_in_port	   ? CXLT_R_ONLY_IN_PORT
+							   : CXLT_R_RULE_DROP;
 		break;
-	case CXLT_R_UNSTABLE:
-		r->verdict = device ? CXLT_V_PUNT : CXLT_V_UNSTABLE;
-		break;
-	case CXLT_R_BUDGET:
-		r->verdict = device ? CXLT_V_PUNT : CXLT_V_OVERBUDGET;
-		break;
-	default:
-		r->verdict = device ? CXLT_V_PUNT : CXLT_V_DROP;
+	case CXLT_R_UNSTABLE: r->verdict = device ? CXLT_V_PUNT : CXLT_V_UNSTABLE; break;
+	case CXLT_R_BUDGET: r->verdict = device ? CXLT_V_PUNT : CXLT_V_OVERBUDGET; break;
+	default: r->verdict = device ? CXLT_V_PUNT : CXLT_V_DROP;
 	}
 	r->reason = reason;
 	if (reason >= CXLT_R_UNSTABLE || reason == CXLT_R_BAD_REF) {
@@ -249,7 +240,8 @@ CXLT_INLINE int cxlt_walk_tables(const struct cxlt_view *v, struct cxlt_work *w,
 {
 	__u32 hop, table = 0;
 
-	CXLT_FOR(hop, CXLT_HOPS_MAX, CXLT_HOPS_MAX) {
+	CXLT_FOR(hop, CXLT_HOPS_MAX, CXLT_HOPS_MAX)
+	{
 		int rc;
 
 		w->res.table = table;
@@ -280,8 +272,9 @@ CXLT_INLINE void cxlt_resolve(const struct cxlt_view *v, struct cxlt_work *w)
 	w->budget = v->work_budget;
 	w->n_lines = 0;
 	w->n_probes = 0;
-	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES) {
-		k = (struct cxlt_walk){ 0 };
+	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES)
+	{
+		k = (struct cxlt_walk){0};
 		for (i = 0; i < CXLT_KEY_WORDS; i++)
 			w->key.w[i] = w->orig.w[i];
 		w->chg.n = 0;

@@ -34,12 +34,12 @@
 struct cxlt_slice;
 
 struct cxlt_slice_config {
-	__u64 size;	    /* bytes, rounded up to chunks; 0: 64 MiB */
-	__u64 device_size;  /* bytes of the device domain; 0: all */
-	__u32 owner;	    /* tenant id */
-	__u32 chg_log2;	    /* 0: 10 */
-	__u32 max_tuples;   /* mask budget of a table; 0: CXLT_TUPLES_MAX */
-	__u32 work_budget;  /* lines that a packet may touch; 0: 8192 */
+	__u64 size;		     /* bytes, rounded up to chunks; 0: 64 MiB */
+	__u64 device_size;	     /* bytes of the device domain; 0: all */
+	__u32 owner;		     /* tenant id */
+	__u32 chg_log2;		     /* 0: 10 */
+	__u32 max_tuples;	     /* mask budget of a table; 0: CXLT_TUPLES_MAX */
+	__u32 work_budget;	     /* lines that a packet may touch; 0: 8192 */
 	struct cxlt_profile profile; /* all zero: hardware that can do everything */
 };
 
@@ -77,9 +77,9 @@ struct cxlt_profile cxlt_profile_all(void);
 
 /* Lines by kind of object, from the chunk table. */
 struct cxlt_usage {
-	__u64 lines[CXLT_N_KINDS];	/* in chunks of that kind (kind 0: never used chunks) */
-	__u64 used[CXLT_N_KINDS];	/* in allocated objects */
-	__u64 host_used;		/* of these, beyond the device limit */
+	__u64 lines[CXLT_N_KINDS]; /* in chunks of that kind (kind 0: never used chunks) */
+	__u64 used[CXLT_N_KINDS];  /* in allocated objects */
+	__u64 host_used;	   /* of these, beyond the device limit */
 };
 void cxlt_slice_usage(const struct cxlt_slice *, struct cxlt_usage *out);
 

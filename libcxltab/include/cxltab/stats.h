@@ -23,12 +23,12 @@ enum {
 };
 
 struct cxlt_port_stats {
-	__u64 rx_packets, rx_bytes; /* came in by this port */
-	__u64 tx_packets, tx_bytes; /* left by this port */
-	__u64 tx_errors;	    /* could not be sent */
-	__u64 upcalls;		    /* handed to the upcall ring */
-	__u64 handed_over;	    /* XDP to TC, not counted anywhere else by XDP */
-	__u64 mat_hits;		    /* nicsim only */
+	__u64 rx_packets, rx_bytes;	/* came in by this port */
+	__u64 tx_packets, tx_bytes;	/* left by this port */
+	__u64 tx_errors;		/* could not be sent */
+	__u64 upcalls;			/* handed to the upcall ring */
+	__u64 handed_over;		/* XDP to TC, not counted anywhere else by XDP */
+	__u64 mat_hits;			/* nicsim only */
 	__u64 reasons[CXLT_REASON_MAX]; /* by enum cxlt_reason, on the port of entry */
 };
 
@@ -45,8 +45,8 @@ struct cxlt_nic_stats {
 	__u64 magic;
 	__u64 slice_id; /* header.id of the slice it serves */
 	__u64 pid;
-	__u64 started;	/* CLOCK_MONOTONIC ns */
-	__u64 updated;	/* CLOCK_MONOTONIC ns, of the worker's last round */
+	__u64 started; /* CLOCK_MONOTONIC ns */
+	__u64 updated; /* CLOCK_MONOTONIC ns, of the worker's last round */
 	__u64 n_ports;
 	__u64 mat_entries, mat_ways;
 	__u64 mat_lookups, mat_hits, mat_fills, mat_stale, mat_evictions;

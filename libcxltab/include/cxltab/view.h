@@ -24,9 +24,9 @@ enum {
 };
 
 struct cxlt_view {
-	__u64 base;   /* address of line 0; 0 in BPF, where an arena pointer is its low 32 bits */
-	__u32 limit;  /* lines that this reader may touch */
-	__u32 flags;  /* CXLT_VIEW_* */
+	__u64 base;  /* address of line 0; 0 in BPF, where an arena pointer is its low 32 bits */
+	__u32 limit; /* lines that this reader may touch */
+	__u32 flags; /* CXLT_VIEW_* */
 	__u32 control;
 	__u32 tables;
 	__u32 n_tables;

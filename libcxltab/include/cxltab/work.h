@@ -41,15 +41,15 @@ enum {
 
 /* Where the headers are, as offsets from the frame's first byte. */
 struct cxlt_layers {
-	__u16 l3;	 /* first byte after the last parsed tag */
-	__u16 l4;	 /* 0: no L4 header (none, unknown protocol or a later fragment) */
-	__u16 l4_len;	 /* bytes from l4 to the end of the IP payload, padding excluded */
-	__u16 ip6_frag;	 /* offset of an IPv6 fragment header, 0 if none */
-	__u8 n_tags;	 /* parsed VLAN tags, 0 to 2 */
-	__u8 l3_kind;	 /* CXLT_L3_* */
-	__u8 l4_proto;	 /* IP protocol of the L4 header at l4 */
-	__u8 frag;	 /* CXLT_FRAG_* */
-	__u8 flags;	 /* CXLT_LAY_* */
+	__u16 l3;	/* first byte after the last parsed tag */
+	__u16 l4;	/* 0: no L4 header (none, unknown protocol or a later fragment) */
+	__u16 l4_len;	/* bytes from l4 to the end of the IP payload, padding excluded */
+	__u16 ip6_frag; /* offset of an IPv6 fragment header, 0 if none */
+	__u8 n_tags;	/* parsed VLAN tags, 0 to 2 */
+	__u8 l3_kind;	/* CXLT_L3_* */
+	__u8 l4_proto;	/* IP protocol of the L4 header at l4 */
+	__u8 frag;	/* CXLT_FRAG_* */
+	__u8 flags;	/* CXLT_LAY_* */
 	__u8 pad;
 };
 
@@ -85,8 +85,8 @@ enum {
 struct cxlt_chgset {
 	__u64 sum;
 	__u32 n;
-	__u32 pending;		 /* something was pending: don't cache */
-	__u32 at[CXLT_CHG_MAX];	 /* byte offset / 8 in the slice: index of a 64-bit word */
+	__u32 pending;		/* something was pending: don't cache */
+	__u32 at[CXLT_CHG_MAX]; /* byte offset / 8 in the slice: index of a 64-bit word */
 };
 
 /* The winner of the last table searched, copied out of the slice. */
@@ -101,9 +101,9 @@ struct cxlt_rule_copy {
 
 struct cxlt_work {
 	__u32 in_port;
-	__u32 budget;  /* lines that may still be touched */
-	__u64 version; /* loaded once per packet */
-	__u32 n_lines; /* lines touched so far, for trace */
+	__u32 budget;	/* lines that may still be touched */
+	__u64 version;	/* loaded once per packet */
+	__u32 n_lines;	/* lines touched so far, for trace */
 	__u32 n_probes; /* tuples probed so far, for trace */
 	struct cxlt_layers lay;
 	struct cxlt_key orig; /* as parsed */

@@ -60,9 +60,9 @@ struct cxlt_rule_info {
 	struct cxlt_key mask;
 	__u32 n_prog;
 	__u64 prog[CXLT_PROG_MAX];
-	__u64 created;	/* CLOCK_MONOTONIC ns */
+	__u64 created;			     /* CLOCK_MONOTONIC ns */
 	__u64 packets[2], bytes[2], used[2]; /* [0] host, [1] device */
-	__u32 ref;	/* line ref of the entry */
+	__u32 ref;			     /* line ref of the entry */
 	__u32 counters;
 	__u8 host_match;  /* the device can't parse its match: a shadow speaks for it */
 	__u8 host_domain; /* the entry lies beyond the device limit */

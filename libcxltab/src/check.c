@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Walks everything that is reachable and compares it with what is written down about it: bitmaps,
+ * counters, counts, pending change words.  `slice check` reports the differences; a writer that
+ * took the lock from a dead holder removes them (repair), whatever the holder was doing:
+ *
+ *   object filled, not published      unreachable: its bit is cleared
+ *   published, its bit not yet seen   its bit is set
+ *   an entry in two slots (a move)    sequences of both buckets move, one slot is cleared
+ *   overflow counters                 recomputed; they are never too low before, so readers that
+ *                                     go on meanwhile only look at one bucket too many
+ *   pending change words              ended
+ *   array being replaced              the one that geo doesn't name is unreachable
+ *   shadows                           counted anew; a rule without one raises table.unseen
+ *
+ * Readers go on beside it: each store is one that a writer makes too.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+struct audit {
+	struct cxlt_slice *s;
+	bool fix;
+	cxlt_report_fn *report;
+	void *arg;
+	int found;
+	__u64 (*marks)[CXLT_CHUNK_LINES / 64]; /* reachable objects, per chunk */
+	__u32 *spans;			       /* reachable spans: chunks, by first chunk */
+	__u32 tuples;			       /* walked, against loops in lists */
+};
+
+static void complain(struct audit *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void complain(struct audit *a, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	a->found++;
+	if (!a->report)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	a->report(a->arg, text);
+}
+
+static const char *const kind_name[CXLT_N_KINDS] = {
+	"free", "rule", "exact entry", "counters", "tuple", "list", "buckets", "change words",
+};
+
+static struct cxlt_chunk *chunk_at(const struct cxlt_slice *s, __u32 i)
+{
+	return (struct cxlt_chunk *)cxlt_at(s, s->dir.chunks) + i;
+}
+
+/* Notes that `ref` is a reachable object of this kind; false if it can't be one. */
+static bool mark(struct audit *a, __u32 ref, int kind, __u32 lines, const char *whose)
+{
+	__u32 object, i;
+	struct cxlt_chunk *c;
+
+	if (!cxlt_line(&a->s->view, ref, lines)) {
+		complain(a, "%s: line ref %u is outside the slice", whose, ref);
+		return false;
+	}
+	c = cxlt_chunk_of(a->s, ref, &object);
+	if (!c || c->kind != kind ||
+	    c->size < (lines < CXLT_CHUNK_LINES ? lines : CXLT_CHUNK_LINES)) {
+		complain(a, "%s: line %u is not the start of %s of %u lines", whose, ref,
+			 kind_name[kind], lines);
+		return false;
+	}
+	i = (ref - a->s->dir.chunk0) / CXLT_CHUNK_LINES;
+	if (a->marks[i][object / 64] >> (object % 64) & 1) {
+		complain(a, "%s: %s at line %u has two owners", whose, kind_name[kind], ref);
+		return false;
+	}
+	a->marks[i][object / 64] |= 1ULL << (object % 64);
+	if (c->size == CXLT_CHUNK_LINES)
+		a->spans[i] = (lines + CXLT_CHUNK_LINES - 1) / CXLT_CHUNK_LINES;
+	return true;
+}
+
+static bool is_marked(const struct audit *a, __u32 ref)
+{
+	__u32 object, i = (ref - a->s->dir.chunk0) / CXLT_CHUNK_LINES;
+	const struct cxlt_chunk *c = cxlt_chunk_of(a->s, ref, &object);
+
+	return c && a->marks[i][object / 64] >> (object % 64) & 1;
+}
+
+/* The entry in slot (bucket, i): its own marks, its chain, the place of its key. */
+static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 *count)
+{
+	const struct cxlt_rule *e;
+	__u32 hop, lines, prio = 65536;
+
+	if (t->kind == CXLT_KIND_EXACT) {
+		const struct cxlt_exact *x = cxlt_line(&a->s->view, ref, 1);
+
+		lines = (16 + (t->n_words + t->n_val) * 8 + CXLT_LINE - 1) / CXLT_LINE;
+		if (!mark(a, ref, CXLT_KIND_EXACT, lines, "slot"))
+			return false;
+		if (x->seq & 1 || x->tuple_id != t->id) {
+			complain(a, "exact entry at line %u: odd sequence or another table's", ref);
+			return false;
+		}
+		++*count;
+		return true;
+	}
+	for (hop = 0; ref; hop++) {
+		e = cxlt_line(&a->s->view, ref, 1);
+		if (hop >= CXLT_CHAIN_MAX || !e) {
+			complain(a, "chain of rules: bad ref %u or more than %d rules", ref,
+				 CXLT_CHAIN_MAX);
+			return hop > 0;
+		}
+		lines = (__u32)(sizeof(*e) + (e->n_key + e->n_prog) * 8 + 63) / CXLT_LINE;
+		if (!mark(a, ref, CXLT_KIND_RULE, lines, hop ? "chain" : "slot"))
+			return hop > 0;
+		if (e->seq & 1 || e->tuple_id != t->id || e->n_key != t->n_words ||
+		    e->n_prog > CXLT_PROG_MAX || e->prio >= prio) {
+			complain(a, "rule at line %u: odd sequence, wrong tuple or order", ref);
+			return hop > 0;
+		}
+		if (e->counters)
+			mark(a, e->counters, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "rule");
+		prio = e->prio;
+		++*count;
+		ref = e->next;
+	}
+	return true;
+}
+
+static void clear_slot(struct cxlt_bucket *b, __u32 i, struct cxlt_bucket *other)
+{
+	cxlt_store_release(&b->meta, b->meta + CXLT_META_EVENT);
+	if (other != b)
+		cxlt_store_release(&other->meta, other->meta + CXLT_META_EVENT);
+	cxlt_store_release(&b->slot[i], 0);
+}
+
+struct array_audit {
+	struct cxlt_bucket *b;
+	__u32 mask;
+	__u8 (*cnt)[8]; /* recomputed overflow counters */
+	__u64 count, slots;
+};
+
+static void audit_slot(struct audit *a, struct cxlt_tuple *t, struct array_audit *x, __u32 i,
+		       __u32 j)
+{
+	__u64 slot = x->b[i].slot[j], h;
+	__u32 ref = CXLT_SLOT_REF(slot), tag = CXLT_SLOT_TAG(slot), home;
+	struct cxlt_bucket *other = &x->b[cxlt_hash_other(i, tag, x->mask)];
+
+	if (!slot)
+		return;
+	if (ref && cxlt_line(&a->s->view, ref, 1) && is_marked(a, ref)) {
+		complain(a, "tuple %u bucket %u slot %u: line %u is in another slot too", t->id, i,
+			 j, ref);
+		if (a->fix)
+			clear_slot(&x->b[i], j, other);
+		return;
+	}
+	if (!audit_entry(a, t, ref, &x->count)) {
+		if (a->fix)
+			clear_slot(&x->b[i], j, other);
+		return;
+	}
+	h = cxlt_hash_entry(a->s, t, ref);
+	home = (__u32)h & x->mask;
+	if (cxlt_hash_tag(h) != tag ||
+	    i != (CXLT_SLOT_SEC(slot) ? cxlt_hash_other(home, tag, x->mask) : home)) {
+		complain(a, "tuple %u bucket %u slot %u: its entry's key belongs elsewhere", t->id,
+			 i, j);
+		if (a->fix) {
+			clear_slot(&x->b[i], j, other);
+			return;
+		}
+	}
+	x->slots++;
+	if (CXLT_SLOT_SEC(slot) && x->cnt[home][tag & 7] < 7)
+		x->cnt[home][tag & 7]++;
+}
+
+/* Overflow counters: too low would hide entries; too high costs a look, and 7 says "unknown". */
+static void audit_counters(struct audit *a, struct cxlt_tuple *t, struct array_audit *x, __u32 i)
+{
+	__u64 m = x->b[i].meta, fresh = m & ~0xffffffULL;
+	bool low = false, high = false;
+	__u32 c;
+
+	for (c = 0; c < 8; c++) {
+		__u32 have = (__u32)(m >> (c * 3)) & 7;
+
+		low |= have < x->cnt[i][c];
+		high |= have > x->cnt[i][c] && have != 7;
+		fresh |= (__u64)x->cnt[i][c] << (c * 3);
+	}
+	if (low || high)
+		complain(a, "tuple %u bucket %u: overflow counters are too %s", t->id, i,
+			 low ? "low" : "high");
+	if (CXLT_META_OWNER(m))
+		complain(a, "tuple %u bucket %u: owned by writer %u", t->id, i, CXLT_META_OWNER(m));
+	fresh &= ~(0xffULL << 24);
+	if (a->fix && fresh != m)
+		cxlt_store_release(&x->b[i].meta, fresh + CXLT_META_EVENT);
+}
+
+static void audit_count(struct audit *a, __u64 *word, __u64 want, const char *what, __u32 id)
+{
+	if (*word == want)
+		return;
+	complain(a, "%s %u: count is %llu, %llu are there", what, id, (unsigned long long)*word,
+		 (unsigned long long)want);
+	if (a->fix)
+		cxlt_store(word, want);
+}
+
+/* One tuple and all behind it; the number of its entries. */
+static __u64 audit_tuple(struct audit *a, __u32 ref, int kind)
+{
+	/* A copy: its owner may write while we look, and what is checked must be what is used. */
+	union {
+		struct cxlt_tuple t;
+		char bytes[CXLT_TUPLE_LINES * CXLT_LINE];
+	} copy;
+	struct cxlt_tuple *t = &copy.t, *live;
+	struct array_audit x = {0};
+	__u32 log2, i, j;
+
+	if (!mark(a, ref, CXLT_KIND_TUPLE, CXLT_TUPLE_LINES, "list"))
+		return 0;
+	live = cxlt_at(a->s, ref);
+	memcpy(&copy, live, sizeof(copy));
+	log2 = CXLT_GEO_LOG2(t->geo);
+	if (t->kind != kind || t->n_words > CXLT_KEY_MAX || log2 > 26 || !log2 ||
+	    t->geo & CXLT_GEO_RESIZING) {
+		complain(a, "tuple at line %u: kind, words or geometry make no sense", ref);
+		return 0;
+	}
+	for (i = 0; kind == CXLT_KIND_RULE && i < t->n_words; i++) {
+		if (t->idx[i] < CXLT_KEY_MAX)
+			continue;
+		complain(a, "tuple %u: mask word %u is of key word %u", t->id, i, t->idx[i]);
+		return 0;
+	}
+	if (!mark(a, CXLT_GEO_REF(t->geo), CXLT_KIND_BUCKETS, 1U << log2, "tuple"))
+		return 0;
+	x.b = cxlt_at(a->s, CXLT_GEO_REF(t->geo));
+	x.mask = (1U << log2) - 1;
+	x.cnt = calloc(x.mask + 1U, sizeof(*x.cnt));
+	if (!x.cnt) {
+		complain(a, "out of memory");
+		return 0;
+	}
+	for (i = 0; i <= x.mask; i++)
+		for (j = 0; j < CXLT_BUCKET_SLOTS; j++)
+			audit_slot(a, t, &x, i, j);
+	for (i = 0; i <= x.mask; i++)
+		audit_counters(a, t, &x, i);
+	free(x.cnt);
+	audit_count(a, &live->count, x.count, "tuple", t->id);
+	audit_count(a, &live->slots, x.slots, "slots of tuple", t->id);
+	return t->flags & CXLT_TUPLE_SHADOW ? 0 : x.count;
+}
+
+static void audit_chg(struct audit *a, __u64 *word, __u32 table)
+{
+	__u64 pending = CXLT_CHG_PENDING(*word);
+
+	if (!pending)
+		return;
+	complain(a, "table %u: a change word is pending", table);
+	if (a->fix)
+		cxlt_store_release(word, *word + 65536 - pending);
+}
+
+static void audit_table(struct audit *a, __u32 i)
+{
+	struct cxlt_table *t = cxlt_at(a->s, a->s->dir.tables + i * 2);
+	__u64 list = cxlt_load_acquire(&t->list);
+	__u32 n = CXLT_LIST_N(list), log2 = 0, d, j, last = 65535;
+	const __u64 *items;
+	__u64 rules = 0;
+
+	for (d = 1; d < CXLT_DIMS; d++) {
+		__u32 lines = 1U << (a->s->dir.chg_log2 - 3);
+
+		__u32 ref = cxlt_load32(&t->chg[d - 1]);
+
+		if (!(t->dims >> d & 1) || !mark(a, ref, CXLT_KIND_CHG, lines, "table"))
+			continue;
+		for (j = 0; j < lines * CXLT_LINE_WORDS; j++)
+			audit_chg(a, (__u64 *)cxlt_at(a->s, ref) + j, i);
+	}
+	while (8U << log2 < n)
+		log2++;
+	if (CXLT_LIST_REF(list) &&
+	    mark(a, CXLT_LIST_REF(list), CXLT_KIND_LIST, 1U << log2, "table")) {
+		items = cxlt_at(a->s, CXLT_LIST_REF(list));
+		for (j = 0; j < n; j++) {
+			if (CXLT_ITEM_PRIO(items[j]) > last)
+				complain(a, "table %u: list item %u is out of order", i, j);
+			last = CXLT_ITEM_PRIO(items[j]);
+			rules += audit_tuple(a, CXLT_ITEM_REF(items[j]), CXLT_KIND_RULE);
+		}
+	}
+	audit_count(a, &t->n_rules, rules, "table", i);
+	/* Last: whoever sees it still sees the repaired table. */
+	audit_chg(a, &t->wide, i);
+}
+
+/* Unreachable objects are free; runs of whole chunks are spans again. */
+static void audit_bitmaps(struct audit *a)
+{
+	__u32 i, w, span = 0;
+
+	for (i = 0; i < a->s->dir.n_chunks; i++) {
+		struct cxlt_chunk *c = chunk_at(a->s, i);
+		bool spans = c->size == CXLT_CHUNK_LINES && c->kind != CXLT_KIND_FREE;
+
+		if (span) {
+			span--;
+			continue;
+		}
+		if (spans && a->spans[i] && c->span == a->spans[i])
+			span = c->span - 1;
+		else if (spans && !a->spans[i] && c->span && !(c->used[0] & 1) &&
+			 c->span <= a->s->dir.n_chunks - i)
+			continue;
+		else if (spans) {
+			complain(a, "chunk %u: a span of %u chunks that nothing uses", i, c->span);
+			if (a->fix) {
+				c->span = a->spans[i] ? a->spans[i] : 1;
+				cxlt_store(&c->used[0], a->spans[i] ? 1 : 0);
+				span = c->span - 1;
+			}
+			continue;
+		}
+		for (w = 0; w < CXLT_CHUNK_LINES / 64 && c->kind != CXLT_KIND_FREE; w++) {
+			if (c->used[w] == a->marks[i][w])
+				continue;
+			complain(a, "chunk %u (%s): %d objects leaked, %d in use but marked free",
+				 i, c->kind < CXLT_N_KINDS ? kind_name[c->kind] : "?",
+				 __builtin_popcountll(c->used[w] & ~a->marks[i][w]),
+				 __builtin_popcountll(a->marks[i][w] & ~c->used[w]));
+			if (a->fix)
+				cxlt_store(&c->used[w], a->marks[i][w]);
+		}
+	}
+}
+
+static int audit(struct audit *a)
+{
+	__u32 i;
+
+	a->marks = calloc(a->s->dir.n_chunks + 1U, sizeof(*a->marks));
+	a->spans = calloc(a->s->dir.n_chunks + 1U, sizeof(*a->spans));
+	if (!a->marks || !a->spans) {
+		free(a->marks);
+		free(a->spans);
+		return cxlt_fail(-ENOMEM, "out of memory");
+	}
+	for (i = 0; i < a->s->dir.n_tables; i++)
+		audit_table(a, i);
+	for (i = 0; i < a->s->dir.n_exacts; i++) {
+		struct cxlt_exact_table *x =
+			(struct cxlt_exact_table *)cxlt_at(a->s, a->s->dir.exacts) + i;
+
+		if (x->tuple)
+			audit_tuple(a, (__u32)x->tuple, CXLT_KIND_EXACT);
+	}
+	audit_bitmaps(a);
+	free(a->marks);
+	free(a->spans);
+	return a->found;
+}
+
+int cxlt_slice_check(const struct cxlt_slice *s, cxlt_report_fn *report, void *arg)
+{
+	struct audit a = {.s = (struct cxlt_slice *)s, .report = report, .arg = arg};
+
+	return audit(&a);
+}
+
+/* Calls fn for each rule of the tuples with this flag. */
+static void each_flagged(struct cxlt_slice *s, __u32 flag,
+			 void (*fn)(struct cxlt_writer *, struct cxlt_tuple *, struct cxlt_rule *),
+			 struct cxlt_writer *w)
+{
+	__u32 i, j, k, n;
+
+	for (i = 0; i < s->dir.n_tables; i++) {
+		struct cxlt_table *t = cxlt_at(s, s->dir.tables + i * 2);
+
+		for (j = 0; j < CXLT_LIST_N(t->list); j++) {
+			__u64 item = ((__u64 *)cxlt_at(s, CXLT_LIST_REF(t->list)))[j];
+			struct cxlt_tuple *tp = cxlt_at(s, CXLT_ITEM_REF(item));
+			__u64 *slot;
+
+			if (!(CXLT_ITEM_FLAGS(item) & flag))
+				continue;
+			slot = cxlt_at(s, CXLT_GEO_REF(tp->geo));
+			n = (1U << CXLT_GEO_LOG2(tp->geo)) * CXLT_LINE_WORDS;
+			for (k = 0; k < n; k++) {
+				__u32 ref = k % 8 == 7 ? 0 : CXLT_SLOT_REF(slot[k]);
+
+				while (ref) {
+					struct cxlt_rule *e = cxlt_at(s, ref);
+
+					ref = e->next;
+					fn(w, tp, e);
+				}
+			}
+		}
+	}
+}
+
+static void shadow_zero(struct cxlt_writer *w, struct cxlt_tuple *t, struct cxlt_rule *e)
+{
+	cxlt_store32(&e->flags, 0);
+}
+
+static void shadow_refer(struct cxlt_writer *w, struct cxlt_tuple *t, struct cxlt_rule *e)
+{
+	__u32 ref = cxlt_shadow_of(w, t, e);
+	struct cxlt_rule *sh = ref ? cxlt_at(w->slice, ref) : NULL;
+
+	if (e->flags & CXLT_RULE_UNSEEN) {
+		cxlt_unseen_raise(w->slice, t->table, e->prio);
+	} else if (sh) {
+		cxlt_store32(&sh->flags, sh->flags + (1U << CXLT_RULE_REFS_SHIFT));
+	} else {
+		cxlt_unseen_raise(w->slice, t->table, e->prio);
+		cxlt_store32(&e->flags, e->flags | CXLT_RULE_UNSEEN);
+	}
+}
+
+/* The first shadow that speaks for nothing; removing it may free its tuple, so one at a time. */
+static bool unneeded(struct cxlt_slice *s, struct cxlt_tuple **tp, struct cxlt_rule **rule)
+{
+	__u32 i, j, k;
+
+	for (i = 0; i < s->dir.n_tables; i++) {
+		struct cxlt_table *t = cxlt_at(s, s->dir.tables + i * 2);
+
+		for (j = 0; j < CXLT_LIST_N(t->list); j++) {
+			__u64 item = ((__u64 *)cxlt_at(s, CXLT_LIST_REF(t->list)))[j];
+			__u64 *slot;
+
+			if (!(CXLT_ITEM_FLAGS(item) & CXLT_TUPLE_SHADOW))
+				continue;
+			*tp = cxlt_at(s, CXLT_ITEM_REF(item));
+			slot = cxlt_at(s, CXLT_GEO_REF((*tp)->geo));
+			for (k = 0; k < (8U << CXLT_GEO_LOG2((*tp)->geo)); k++) {
+				__u32 ref = k % 8 == 7 ? 0 : CXLT_SLOT_REF(slot[k]);
+
+				for (; ref; ref = (*rule)->next) {
+					*rule = cxlt_at(s, ref);
+					if (!((*rule)->flags >> CXLT_RULE_REFS_SHIFT))
+						return true;
+				}
+			}
+		}
+	}
+	return false;
+}
+
+int cxlt_slice_repair(struct cxlt_writer *w)
+{
+	struct audit a = {.s = w->slice, .fix = true};
+	struct cxlt_tuple *t;
+	struct cxlt_rule *e;
+	int rc = audit(&a);
+
+	if (rc < 0)
+		return rc;
+	cxlt_alloc_reset(&w->alloc);
+	memset(w->tuple_cache, 0, sizeof(w->tuple_cache));
+	each_flagged(w->slice, CXLT_TUPLE_SHADOW, shadow_zero, w);
+	each_flagged(w->slice, CXLT_TUPLE_HOST, shadow_refer, w);
+	while (unneeded(w->slice, &t, &e))
+		cxlt_shadow_drop(w, t, e);
+	return 0;
+}

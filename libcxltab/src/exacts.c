@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Entries of exact tables: the writer's side of exact.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "internal.h"
+
+static struct cxlt_exact_table *exact_at(const struct cxlt_slice *s, __u32 i)
+{
+	return (struct cxlt_exact_table *)cxlt_at(s, s->dir.exacts) + i;
+}
+
+static __u32 exact_lines(const struct cxlt_tuple *t)
+{
+	return (__u32)(sizeof(struct cxlt_exact) + (t->n_words + t->n_val) * 8 + CXLT_LINE - 1) /
+	       CXLT_LINE;
+}
+
+__u32 cxlt_exact_open(const struct cxlt_slice *s, const char *name)
+{
+	char text[24];
+	__u32 i;
+
+	for (i = 0; i < s->dir.n_exacts; i++) {
+		const struct cxlt_exact_table *x = exact_at(s, i);
+		__u32 ref = (__u32)cxlt_load_acquire(&x->tuple);
+
+		memcpy(text, x->name, sizeof(text));
+		text[23] = '\0';
+		if (ref && !strcmp(text, name) && cxlt_line(&s->view, ref, CXLT_TUPLE_LINES))
+			return ref;
+	}
+	return 0;
+}
+
+static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, __u32 n_val,
+			 __u64 entries, int grow)
+{
+	struct cxlt_slice *s = w->slice;
+	struct cxlt_control *ctl = cxlt_control(s);
+	struct cxlt_exact_table *x = NULL;
+	__u32 i, ref, log2 = 1;
+	struct cxlt_tuple *t;
+	char text[24] = "";
+
+	if (cxlt_exact_open(s, name))
+		return cxlt_fail(-EEXIST, "exact table '%s' exists", name);
+	for (i = 0; i < s->dir.n_exacts && !x; i++)
+		x = exact_at(s, i)->tuple ? NULL : exact_at(s, i);
+	if (!x)
+		return cxlt_fail(-ENOSPC, "all %u exact tables of the slice exist",
+				 s->dir.n_exacts);
+	while (((__u64)CXLT_BUCKET_SLOTS << log2) * 9 / 10 < entries && log2 < 26)
+		log2++;
+	ref = cxlt_alloc_object(s, &w->alloc, CXLT_KIND_TUPLE, CXLT_TUPLE_LINES, CXLT_PLACE_DEVICE);
+	if (!ref)
+		return cxlt_fail(-ENOSPC,
+				 "no room for a tuple; create the slice with a larger --size");
+	t = cxlt_at(s, ref);
+	memset(t, 0, CXLT_TUPLE_LINES * CXLT_LINE);
+	t->secret = cxlt_random(&w->rng);
+	t->id = (__u32)ctl->next_tuple;
+	cxlt_store(&ctl->next_tuple, ctl->next_tuple + 1);
+	t->n_words = (__u8)n_key;
+	t->kind = CXLT_KIND_EXACT;
+	t->n_val = (__u8)n_val;
+	t->grow = grow ? 1 : 0;
+	if (cxlt_tuple_resize(s, &w->alloc, t, log2)) {
+		cxlt_free_object(s, &w->alloc, ref);
+		return cxlt_fail(-ENOSPC,
+				 "no room for %llu buckets (%llu KiB); create the slice "
+				 "with a larger --size",
+				 1ULL << log2, (1ULL << log2) / 16);
+	}
+	strncpy(text, name, sizeof(text) - 1);
+	memcpy(x->name, text, sizeof(text));
+	/* Pairs with the acquire of cxlt_exact_open(). */
+	cxlt_store_release(&x->tuple, ref);
+	return 0;
+}
+
+int cxlt_exact_create(struct cxlt_writer *w, const char *name, __u32 n_key, __u32 n_val,
+		      __u64 entries, int grow)
+{
+	int rc;
+
+	if (!n_key || n_key > CXLT_KEY_MAX || n_val > CXLT_EXACT_VAL_MAX)
+		return cxlt_fail(-EINVAL,
+				 "an exact table of %u key and %u value words: at most "
+				 "%d and %d",
+				 n_key, n_val, CXLT_KEY_MAX, CXLT_EXACT_VAL_MAX);
+	if (!*name || strlen(name) > 23)
+		return cxlt_fail(-EINVAL, "an exact table's name has 1 to 23 bytes");
+	rc = cxlt_writer_lock(w);
+	if (rc)
+		return rc;
+	rc = create_locked(w, name, n_key, n_val, entries, grow);
+	cxlt_writer_unlock(w);
+	return rc;
+}
+
+static __u32 entry_new(struct cxlt_writer *w, const struct cxlt_tuple *t, const __u64 *key,
+		       const __u64 *val)
+{
+	struct cxlt_slice *s = w->slice;
+	__u32 ref = cxlt_alloc_object(s, &w->alloc, CXLT_KIND_EXACT, exact_lines(t),
+				      CXLT_PLACE_DEVICE),
+	      i, n_val = t->n_val;
+	struct cxlt_exact *e;
+	__u64 seq;
+
+	if (!ref)
+		return 0;
+	e = cxlt_at(s, ref);
+	seq = e->seq | 1;
+	cxlt_store_release(&e->seq, seq);
+	cxlt_write_barrier();
+	cxlt_store((__u64 *)&e->tuple_id, t->id | (__u64)t->n_words << 32 | (__u64)n_val << 40);
+	for (i = 0; i < t->n_words; i++)
+		cxlt_store(&e->body[i], key[i]);
+	for (i = 0; i < n_val; i++)
+		cxlt_store(&e->body[t->n_words + i], val[i]);
+	/* Pairs with the acquire of cxlt_exact_read(). */
+	cxlt_store_release(&e->seq, seq + 1);
+	return ref;
+}
+
+static void entry_free(struct cxlt_writer *w, __u32 ref)
+{
+	struct cxlt_exact *e = cxlt_at(w->slice, ref);
+
+	cxlt_store_release(&e->seq, e->seq | 1);
+	cxlt_free_object(w->slice, &w->alloc, ref);
+}
+
+static int insert_locked(struct cxlt_writer *w, struct cxlt_tuple *t, __u64 h, const __u64 *key,
+			 const __u64 *val)
+{
+	struct cxlt_slice *s = w->slice;
+	struct cxlt_place_of place;
+	__u32 ref;
+	int rc;
+
+	if (cxlt_hash_locate(s, t, h, key, &place))
+		return -EEXIST;
+	ref = entry_new(w, t, key, val);
+	if (!ref)
+		return cxlt_fail(-ENOSPC,
+				 "no room for an entry; create the slice with a larger --size");
+	rc = cxlt_hash_publish(s, t, h, ref, 4096);
+	if (rc && t->grow && !cxlt_tuple_resize(s, &w->alloc, t, CXLT_GEO_LOG2(t->geo) + 1))
+		rc = cxlt_hash_publish(s, t, h, ref, 4096);
+	if (rc) {
+		entry_free(w, ref);
+		return cxlt_fail(rc, "the table's %llu slots are full; create it larger",
+				 (unsigned long long)cxlt_tuple_capacity(t));
+	}
+	cxlt_store(&t->count, t->count + 1);
+	return 0;
+}
+
+static struct cxlt_tuple *tuple_of(const struct cxlt_slice *s, __u32 ref)
+{
+	struct cxlt_tuple *t = cxlt_line(&s->view, ref, CXLT_TUPLE_LINES);
+
+	return t && t->kind == CXLT_KIND_EXACT ? t : NULL;
+}
+
+int cxlt_exact_insert(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64 *val)
+{
+	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
+	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
+
+	if (rc)
+		return rc;
+	rc = insert_locked(w, t, cxlt_hash_body(w->slice, t, key), key, val);
+	cxlt_writer_unlock(w);
+	return rc;
+}
+
+int cxlt_exact_modify(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64 *val)
+{
+	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
+	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
+	struct cxlt_place_of place;
+	__u32 ref, old;
+
+	if (rc)
+		return rc;
+	if (!cxlt_hash_locate(w->slice, t, cxlt_hash_body(w->slice, t, key), key, &place)) {
+		rc = -ENOENT;
+	} else {
+		ref = entry_new(w, t, key, val);
+		if (ref) {
+			old = CXLT_SLOT_REF(place.bucket->slot[place.slot]);
+			cxlt_hash_replace(&place, ref);
+			entry_free(w, old);
+		} else {
+			rc = cxlt_fail(-ENOSPC, "no room for an entry; create the slice with a "
+						"larger --size");
+		}
+	}
+	cxlt_writer_unlock(w);
+	return rc;
+}
+
+int cxlt_exact_delete(struct cxlt_writer *w, __u32 tuple, const __u64 *key)
+{
+	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
+	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
+	struct cxlt_place_of place;
+	__u32 old;
+
+	if (rc)
+		return rc;
+	if (!cxlt_hash_locate(w->slice, t, cxlt_hash_body(w->slice, t, key), key, &place)) {
+		rc = -ENOENT;
+	} else {
+		old = CXLT_SLOT_REF(place.bucket->slot[place.slot]);
+		cxlt_hash_remove(w->slice, t, &place);
+		cxlt_store(&t->count, t->count - 1);
+		entry_free(w, old);
+	}
+	cxlt_writer_unlock(w);
+	return rc;
+}
+
+long cxlt_exact_insert_batch(struct cxlt_writer *w, __u32 tuple, __u32 n, const __u64 *keys,
+			     const __u64 *vals)
+{
+	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
+	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
+	__u64 h[CXLT_EXACT_BATCH];
+	__u32 i, j, m;
+	long done = 0;
+
+	if (rc)
+		return rc;
+	for (i = 0; i < n && !rc; i += m) {
+		__u32 mask = (1U << CXLT_GEO_LOG2(t->geo)) - 1;
+
+		m = n - i < CXLT_EXACT_BATCH ? n - i : CXLT_EXACT_BATCH;
+		for (j = 0; j < m; j++) {
+			h[j] = cxlt_hash_body(w->slice, t, &keys[(__u64)(i + j) * t->n_words]);
+			__builtin_prefetch(
+				cxlt_at(w->slice, CXLT_GEO_REF(t->geo) + ((__u32)h[j] & mask)), 1);
+		}
+		for (j = 0; j < m && !rc; j++) {
+			rc = insert_locked(w, t, h[j], &keys[(__u64)(i + j) * t->n_words],
+					   &vals[(__u64)(i + j) * t->n_val]);
+			done += !rc;
+			if (rc == -EEXIST)
+				rc = 0;
+		}
+	}
+	cxlt_writer_unlock(w);
+	return rc ? rc : done;
+}

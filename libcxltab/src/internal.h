@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* internal.h - what the sources of libcxltab share and nobody else sees. */
+#ifndef CXLTAB_INTERNAL_H
+#define CXLTAB_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <cxltab/atomic.h>
+#include <cxltab/exact.h>
+#include <cxltab/hash.h>
+#include <cxltab/layout.h>
+#include <cxltab/slice.h>
+#include <cxltab/view.h>
+#include <cxltab/writer.h>
+
+enum {
+	CXLT_TUPLE_LINES = 5, /* every tuple has room for CXLT_KEY_MAX mask words */
+	CXLT_COUNTER_LINES = 2,
+	CXLT_BACKEND_ARENA = 1,
+	CXLT_BACKEND_FILE = 2,
+	CXLT_BACKEND_MEMFD = 3,
+};
+
+struct cxlt_slice {
+	struct cxlt_header header; /* validated copies: the only ones that are used */
+	struct cxlt_directory dir;
+	struct cxlt_view view; /* host view */
+	char *mem;
+	__u64 size;
+	int fd;
+	int backend;
+	int mode;
+	char name[64];
+	char lock_path[128];
+};
+
+/* Sets the thread's error text and returns err. */
+int cxlt_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+CXLT_INLINE void *cxlt_at(const struct cxlt_slice *s, __u32 ref)
+{
+	return s->mem + ((__u64)ref << 6);
+}
+
+/* arena.c: raw bpf(2), so that the library needs no libbpf. */
+int cxlt_arena_create(const char *name, __u64 size, char **mem);
+int cxlt_arena_pin(int fd, const char *path);
+int cxlt_arena_open_pin(const char *path);
+int cxlt_arena_map(int fd, char **mem, __u64 *size);
+bool cxlt_fd_is_bpf_map(int fd);
+
+/* slice.c */
+__u64 cxlt_checksum(const char *mem, const struct cxlt_directory *dir);
+
+/* alloc.c: the holder of the write lock. */
+struct cxlt_alloc {
+	__u32 hint[CXLT_N_KINDS][CXLT_CHUNK_LINES + 1]; /* chunk to look at first, + 1 */
+	__u8 scan[CXLT_N_KINDS][CXLT_CHUNK_LINES + 1];	/* a full scan may find something */
+	__u32 next_free[2];				/* no free chunk before this one */
+	struct {
+		__u32 n;
+		__u32 ref[256];
+	} recent[CXLT_N_KINDS]; /* objects freed by this handle, likely free still */
+};
+
+enum cxlt_place {
+	CXLT_PLACE_DEVICE, /* the device domain or nothing */
+	CXLT_PLACE_HOST,   /* the host domain, else the device domain */
+	CXLT_PLACE_ANY,	   /* the device domain, else the host domain */
+};
+
+void cxlt_alloc_reset(struct cxlt_alloc *);
+/* An object of `lines` lines; 0 if there is none. */
+__u32 cxlt_alloc_object(struct cxlt_slice *, struct cxlt_alloc *, int kind, __u32 lines, int place);
+void cxlt_free_object(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
+/* 2^log2 lines in the device domain, zeroed; freed by cxlt_free_lines(). */
+__u32 cxlt_alloc_lines(struct cxlt_slice *, struct cxlt_alloc *, int kind, __u32 log2);
+void cxlt_free_lines(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
+struct cxlt_chunk *cxlt_chunk_of(const struct cxlt_slice *, __u32 ref, __u32 *object);
+/* Chunks whose lines all lie in the device domain. */
+__u32 cxlt_device_chunks(const struct cxlt_slice *);
+
+/* hashtab.c: one tuple's buckets, the holder of the write lock. */
+struct cxlt_place_of {
+	struct cxlt_bucket *bucket;
+	__u32 index;
+	__u32 slot;
+};
+
+__u64 cxlt_hash_body(const struct cxlt_slice *, const struct cxlt_tuple *, const __u64 *body);
+__u64 cxlt_hash_entry(const struct cxlt_slice *, const struct cxlt_tuple *, __u32 ref);
+/* The slot whose entry has this masked key; false if there is none. */
+bool cxlt_hash_locate(const struct cxlt_slice *, const struct cxlt_tuple *, __u64 h,
+		      const __u64 *body, struct cxlt_place_of *out);
+/* Publishes ref; makes room by displacement, at most max_nodes buckets searched; -ENOSPC. */
+int cxlt_hash_publish(struct cxlt_slice *, struct cxlt_tuple *, __u64 h, __u32 ref,
+		      __u32 max_nodes);
+void cxlt_hash_replace(struct cxlt_place_of *, __u32 ref);
+void cxlt_hash_remove(struct cxlt_slice *, struct cxlt_tuple *, struct cxlt_place_of *);
+/* A new array of 2^log2 buckets with all entries; -ENOSPC (no memory, or they don't fit). */
+int cxlt_tuple_resize(struct cxlt_slice *, struct cxlt_alloc *, struct cxlt_tuple *, __u32 log2);
+CXLT_INLINE __u64 cxlt_tuple_capacity(const struct cxlt_tuple *t)
+{
+	return (__u64)CXLT_BUCKET_SLOTS << CXLT_GEO_LOG2(t->geo);
+}
+
+/* The body of entry `ref` (masked key words), by the tuple's kind. */
+CXLT_INLINE const __u64 *cxlt_entry_body(const struct cxlt_slice *s, const struct cxlt_tuple *t,
+					 __u32 ref)
+{
+	return t->kind == CXLT_KIND_RULE ? ((const struct cxlt_rule *)cxlt_at(s, ref))->body
+					 : ((const struct cxlt_exact *)cxlt_at(s, ref))->body;
+}
+
+/* lock.c */
+struct cxlt_writer {
+	struct cxlt_slice *slice;
+	struct cxlt_alloc alloc;
+	int lock_fd;
+	int id;
+	int depth;
+	__u64 turn; /* control.turns when this handle last let go: else its caches are stale */
+	__u64 rng;
+	struct cxlt_key dev_mask; /* bits that the slice's hardware can match on */
+	struct {
+		__u64 hash;
+		__u32 ref;
+		__u32 id;
+	} tuple_cache[256];
+};
+
+CXLT_INLINE struct cxlt_control *cxlt_control(const struct cxlt_slice *s)
+{
+	return cxlt_at(s, s->dir.control);
+}
+
+__u64 cxlt_random(__u64 *state);
+
+/* rules.c: the shadow that speaks for host-only rule `e` of tuple `t`; 0 if there is none. */
+__u32 cxlt_shadow_of(struct cxlt_writer *, const struct cxlt_tuple *t, const struct cxlt_rule *e);
+/* Removes a shadow that speaks for no rule. */
+void cxlt_shadow_drop(struct cxlt_writer *, const struct cxlt_tuple *t, const struct cxlt_rule *e);
+/* Makes the device punt whatever a rule of this priority might win. */
+void cxlt_unseen_raise(struct cxlt_slice *, __u32 table, __u16 prio);
+
+/* check.c: recomputes everything that can be derived, after a holder died. */
+int cxlt_slice_repair(struct cxlt_writer *);
+
+#endif

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading rules out of a slice, for dumps: lists, tuples, buckets, chains.  Nothing that is read
+ * is trusted: each ref is held against the slice's bounds, each loop has a bound of its own, and
+ * an entry counts only if its sequence was even and did not move while it was copied.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* A private copy of what a tuple's entries are read with. */
+struct tuple_copy {
+	__u64 geo;
+	__u32 id;
+	__u32 n_words;
+	__u8 table;
+	__u8 flags;
+	__u8 idx[CXLT_KEY_MAX];
+	__u64 mask[CXLT_KEY_MAX];
+};
+
+static int tuple_copy(const struct cxlt_slice *s, __u32 ref, struct tuple_copy *out)
+{
+	const struct cxlt_tuple *t = cxlt_line(&s->view, ref, CXLT_TUPLE_LINES);
+	__u32 i;
+
+	if (!t)
+		return -EUCLEAN;
+	out->geo = cxlt_load_acquire(&t->geo);
+	out->id = cxlt_load32(&t->id);
+	out->n_words = t->n_words;
+	out->table = t->table;
+	out->flags = t->flags;
+	if (out->n_words > CXLT_KEY_WORDS || CXLT_GEO_LOG2(out->geo) > 26 ||
+	    !cxlt_line(&s->view, CXLT_GEO_REF(out->geo), 1U << CXLT_GEO_LOG2(out->geo)))
+		return -EUCLEAN;
+	for (i = 0; i < out->n_words; i++) {
+		out->idx[i] = t->idx[i];
+		out->mask[i] = cxlt_load(&t->mask[i]);
+		if (out->idx[i] >= CXLT_KEY_WORDS)
+			return -EUCLEAN;
+	}
+	return 0;
+}
+
+static void read_counters(const struct cxlt_slice *s, __u32 ref, struct cxlt_rule_info *out)
+{
+	const struct cxlt_counters *c = cxlt_line(&s->view, ref, CXLT_COUNTER_LINES);
+	const struct cxlt_counter_line *l[2];
+	int i;
+
+	if (!c)
+		return;
+	l[0] = &c->host;
+	l[1] = &c->device;
+	for (i = 0; i < 2; i++) {
+		out->packets[i] = cxlt_load(&l[i]->packets);
+		out->bytes[i] = cxlt_load(&l[i]->bytes);
+		out->used[i] = cxlt_load(&l[i]->used);
+	}
+}
+
+/* The entry at `ref` into *out; -EAGAIN if it moved, -EUCLEAN if it makes no sense. */
+static int rule_read(const struct cxlt_slice *s, const struct tuple_copy *t, __u32 ref,
+		     struct cxlt_rule_info *out, __u32 *next)
+{
+	const struct cxlt_rule *e = cxlt_line(&s->view, ref, 1);
+	__u32 n_key, n_prog, i;
+	__u64 seq, head;
+
+	if (!e)
+		return -EUCLEAN;
+	seq = cxlt_load_acquire(&e->seq);
+	head = cxlt_load((const __u64 *)&e->tuple_id);
+	n_key = (head >> 48) & 0xff;
+	n_prog = head >> 56;
+	if (seq & 1 || (__u32)head != t->id || n_key != t->n_words || n_prog > CXLT_PROG_MAX ||
+	    !cxlt_line(&s->view, ref, 1 + (n_key + n_prog + 7) / 8))
+		return -EAGAIN;
+	memset(out, 0, sizeof(*out));
+	out->table = t->table;
+	out->priority = (__u16)(head >> 32);
+	out->cookie = cxlt_load(&e->cookie);
+	out->created = cxlt_load(&e->created);
+	out->counters = cxlt_load32(&e->counters);
+	out->ref = ref;
+	out->host_match = t->flags & CXLT_TUPLE_HOST ? 1 : 0;
+	out->host_domain = ref >= s->header.dev_lines;
+	for (i = 0; i < n_key; i++) {
+		out->mask.w[t->idx[i]] = t->mask[i];
+		out->value.w[t->idx[i]] = cxlt_load(&e->body[i]);
+	}
+	out->n_prog = n_prog;
+	for (i = 0; i < n_prog; i++)
+		out->prog[i] = cxlt_load(&e->body[n_key + i]);
+	*next = cxlt_load32(&e->next);
+	cxlt_read_barrier();
+	if (cxlt_load(&e->seq) != seq)
+		return -EAGAIN;
+	read_counters(s, out->counters, out);
+	return 0;
+}
+
+static int chain_each(const struct cxlt_slice *s, const struct tuple_copy *t, const __u64 *slot,
+		      cxlt_rule_fn *fn, void *arg)
+{
+	__u32 ref = CXLT_SLOT_REF(cxlt_load_acquire(slot)), hop, next = 0, tries = 0;
+
+	for (hop = 0; ref && hop < CXLT_CHAIN_MAX; hop++) {
+		struct cxlt_rule_info info;
+		int rc = rule_read(s, t, ref, &info, &next);
+
+		if (rc == -EAGAIN && tries++ < 8) {
+			/* Begin again, unless rules of the chain were given out already. */
+			if (hop)
+				return 0;
+			ref = CXLT_SLOT_REF(cxlt_load_acquire(slot));
+			hop = (__u32)-1;
+			continue;
+		}
+		if (rc)
+			return 0;
+		rc = fn(arg, &info);
+		if (rc)
+			return rc;
+		ref = next;
+	}
+	return 0;
+}
+
+static int tuple_each(const struct cxlt_slice *s, __u32 ref, cxlt_rule_fn *fn, void *arg)
+{
+	const struct cxlt_bucket *b;
+	struct tuple_copy t;
+	__u32 i, j;
+	int rc;
+
+	if (tuple_copy(s, ref, &t) || t.flags & CXLT_TUPLE_SHADOW)
+		return 0;
+	b = cxlt_at(s, CXLT_GEO_REF(t.geo));
+	for (i = 0; i < 1U << CXLT_GEO_LOG2(t.geo); i++) {
+		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
+			rc = chain_each(s, &t, &b[i].slot[j], fn, arg);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* A private copy of a table's list; its length, or 0. */
+static __u32 list_copy(const struct cxlt_slice *s, __u32 table, __u64 *items)
+{
+	const struct cxlt_table *t = cxlt_at(s, s->dir.tables + table * 2);
+	__u32 try, i, n = 0;
+
+	for (try = 0; try < 8; try++) {
+		__u64 list = cxlt_load_acquire(&t->list);
+		const __u64 *from;
+
+		n = CXLT_LIST_N(list);
+		if (n > CXLT_TUPLES_MAX)
+			return 0;
+		from = n ? cxlt_line(&s->view, CXLT_LIST_REF(list), (n + 7) / 8) : NULL;
+		if (!from)
+			return 0;
+		for (i = 0; i < n; i++)
+			items[i] = cxlt_load(&from[i]);
+		cxlt_read_barrier();
+		if (cxlt_load(&t->list) == list)
+			break;
+	}
+	return n;
+}
+
+int cxlt_rule_each(const struct cxlt_slice *s, int table, cxlt_rule_fn *fn, void *arg)
+{
+	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items));
+	__u32 t, n, i;
+	int rc = 0;
+
+	if (!items)
+		return cxlt_fail(-ENOMEM, "out of memory");
+	for (t = 0; t < s->dir.n_tables && !rc; t++) {
+		if (table >= 0 && t != (__u32)table)
+			continue;
+		n = list_copy(s, t, items);
+		for (i = 0; i < n && !rc; i++)
+			rc = tuple_each(s, CXLT_ITEM_REF(items[i]), fn, arg);
+	}
+	free(items);
+	return rc;
+}
+
+/* Compares a rule's identity with the one that is sought. */
+struct wanted {
+	const struct cxlt_rule_spec *spec;
+	struct cxlt_rule_info *out;
+};
+
+static int is_wanted(void *arg, const struct cxlt_rule_info *info)
+{
+	struct wanted *w = arg;
+	__u32 i;
+
+	if (info->priority != w->spec->priority)
+		return 0;
+	for (i = 0; i < CXLT_KEY_WORDS; i++)
+		if (info->value.w[i] != (w->spec->value.w[i] & w->spec->mask.w[i]))
+			return 0;
+	*w->out = *info;
+	return 1;
+}
+
+static bool same_mask(const struct tuple_copy *t, const struct cxlt_key *mask)
+{
+	struct cxlt_key m = {0};
+	__u32 i;
+
+	for (i = 0; i < t->n_words; i++)
+		m.w[t->idx[i]] = t->mask[i];
+	return !memcmp(&m, mask, sizeof(m));
+}
+
+/* Looks at the two buckets that the key may be in. */
+static int tuple_get(const struct cxlt_slice *s, __u32 ref, const struct tuple_copy *t,
+		     struct wanted *w)
+{
+	const struct cxlt_tuple *live = cxlt_at(s, ref);
+	__u32 mask = (1U << CXLT_GEO_LOG2(t->geo)) - 1, i, j, tag, at[2];
+	const struct cxlt_bucket *b = cxlt_at(s, CXLT_GEO_REF(t->geo));
+	__u64 h = live->secret;
+
+	for (i = 0; i < t->n_words; i++)
+		h += cxlt_nh(w->spec->value.w[t->idx[i]] & t->mask[i], s->view.secrets[t->idx[i]]);
+	h = cxlt_hash_finish(h);
+	tag = cxlt_hash_tag(h);
+	at[0] = (__u32)h & mask;
+	at[1] = cxlt_hash_other(at[0], tag, mask);
+	for (i = 0; i < 2; i++)
+		for (j = 0; j < CXLT_BUCKET_SLOTS; j++)
+			if (CXLT_SLOT_HEAD(cxlt_load(&b[at[i]].slot[j])) == (tag << 1 | i) &&
+			    chain_each(s, t, &b[at[i]].slot[j], is_wanted, w))
+				return 0;
+	return -ENOENT;
+}
+
+int cxlt_rule_get(const struct cxlt_slice *s, const struct cxlt_rule_spec *spec,
+		  struct cxlt_rule_info *out)
+{
+	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items));
+	struct wanted w = {spec, out};
+	struct tuple_copy t;
+	int rc = -ENOENT;
+	__u32 n, i;
+
+	if (!items)
+		return cxlt_fail(-ENOMEM, "out of memory");
+	n = spec->table < s->dir.n_tables ? list_copy(s, spec->table, items) : 0;
+	for (i = 0; i < n && rc; i++) {
+		if (tuple_copy(s, CXLT_ITEM_REF(items[i]), &t) || t.flags & CXLT_TUPLE_SHADOW ||
+		    !same_mask(&t, &spec->mask))
+			continue;
+		rc = tuple_get(s, CXLT_ITEM_REF(items[i]), &t, &w);
+	}
+	free(items);
+	return rc ? cxlt_fail(rc, "no such rule in table %u", spec->table) : 0;
+}
