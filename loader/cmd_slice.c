@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: Apache-2.0
+/* slice create|list|show|check|destroy. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cxltab/profile.h>
+#include <cxltab/writer.h>
+
+#include "cxltab.h"
+#include "json.h"
+
+static const char *const kind_name[CXLT_N_KINDS] = {
+	[CXLT_KIND_FREE] = "free",	 [CXLT_KIND_RULE] = "rules",
+	[CXLT_KIND_EXACT] = "flows",	 [CXLT_KIND_COUNTERS] = "counters",
+	[CXLT_KIND_TUPLE] = "tuples",	 [CXLT_KIND_LIST] = "tuple lists",
+	[CXLT_KIND_BUCKETS] = "buckets", [CXLT_KIND_CHG] = "change words",
+};
+
+static double mib(__u64 lines)
+{
+	return lines * (double)CXLT_LINE / (1 << 20);
+}
+
+/* ---- create ---- */
+
+static int create(const char *spec, const struct cxlt_slice_config *config, bool print_json)
+{
+	struct cxlt_slice *slice;
+	struct json j;
+	int status;
+
+	if (cli_is_arena(spec)) {
+		status = cli_bpffs();
+		if (status)
+			return status;
+	}
+	if (cxlt_slice_create(spec, config, &slice))
+		return cli_fail_lib("slice create %s", spec);
+	if (print_json) {
+		json_start(&j, stdout);
+		json_object(&j, NULL);
+		json_string(&j, "slice", spec);
+		json_u64(&j, "id", cxlt_slice_header(slice)->id);
+		json_u64(&j, "lines", cxlt_slice_header(slice)->n_lines);
+		json_u64(&j, "device_lines", cxlt_slice_header(slice)->dev_lines);
+		json_end(&j);
+	}
+	cxlt_slice_close(slice);
+	return CLI_OK;
+}
+
+static int slice_create(int argc, char **argv)
+{
+	struct cxlt_slice_config config = {0};
+	struct cxlt_mat_config mat;
+	const char *profile = NULL;
+	bool print_json = false;
+	char err[256];
+	const struct cli_option options[] = {
+		{"--size", "SIZE", CLI_SIZE, &config.size, "of the slice (64M)", NULL},
+		{"--device-size", "SIZE", CLI_SIZE, &config.device_size,
+		 "of the part that a NIC can reach (all)", NULL},
+		{"--profile", "FILE", CLI_TEXT, &profile, "what the NIC's hardware can do (all)",
+		 NULL},
+		{"--owner", "ID", CLI_U32, &config.owner, "tenant (0: the provider)", NULL},
+		{"--tuples", "N", CLI_U32, &config.max_tuples, "different masks a table (1024)",
+		 NULL},
+		{"--budget", "N", CLI_U32, &config.work_budget,
+		 "lines that a packet may touch (8192)", NULL},
+		{"--json", NULL, CLI_FLAG, &print_json, "print what was made, as JSON", NULL},
+		{0},
+	};
+	const struct cli_syntax syntax = {
+		"slice create",
+		"NAME|PATH",
+		1,
+		1,
+		options,
+		"Makes an empty slice: a BPF arena pinned as " CXLT_PIN_DIR "/NAME/slice (root),\n"
+		"or, if there is a '/' in it, a file, which needs no privilege.  Its memory is\n"
+		"populated whole now, so that nobody waits or fails for a page later.\n",
+	};
+	int n = cli_parse(&syntax, argc, argv);
+
+	if (n < 0)
+		return ~n;
+	if (profile) {
+		if (cxlt_profile_read(profile, &config.profile, &mat, err, sizeof(err)))
+			return cli_fail("%s", err);
+		if (!config.device_size)
+			config.device_size = mat.domain;
+	}
+	return create(argv[1], &config, print_json);
+}
+
+/* ---- show ---- */
+
+struct slice_facts {
+	struct cxlt_usage usage;
+	__u64 rules, tuples, version, floor, handoffs, owner, pid;
+	__u32 tables;
+	char comm[17];
+};
+
+static void gather_facts(const struct cxlt_slice *slice, struct slice_facts *f)
+{
+	const struct cxlt_directory *d = cxlt_slice_directory(slice);
+	const struct cxlt_control __arena *control;
+	const struct cxlt_intent __arena *intent;
+	struct cxlt_view view;
+	__u64 comm[2];
+	__u32 i;
+
+	memset(f, 0, sizeof(*f));
+	cxlt_slice_usage(slice, &f->usage);
+	cxlt_slice_view(slice, 0, &view);
+	for (i = 0; i < d->n_tables; i++) {
+		__u64 rules = cxlt_table_rules(slice, i);
+
+		f->rules += rules;
+		f->tables += rules != 0;
+		f->tuples += cxlt_table_tuples(slice, i);
+	}
+	control = cxlt_line(&view, d->control, 4);
+	if (!control)
+		return;
+	f->version = cxlt_load(&control->version);
+	f->floor = cxlt_load(&control->floor);
+	f->handoffs = cxlt_load(&control->handoffs);
+	f->owner = cxlt_load(&control->owner);
+	intent = f->owner < d->n_intents ? cxlt_line(&view, d->intents + f->owner, 1) : NULL;
+	if (!f->owner || !intent)
+		return;
+	f->pid = cxlt_load(&intent->pid);
+	comm[0] = cxlt_load(&intent->comm[0]);
+	comm[1] = cxlt_load(&intent->comm[1]);
+	memcpy(f->comm, comm, sizeof(comm));
+	/* The slice's owner may have written anything. */
+	for (i = 0; f->comm[i]; i++)
+		if (!isprint((unsigned char)f->comm[i]))
+			f->comm[i] = '?';
+}
+
+static void show_profile_part(const char *what, __u64 have, __u64 all, const char *const *names)
+{
+	__u64 missing = all & ~have;
+
+	if (!missing)
+		return;
+	printf("  device can't    %s", what);
+	for (; missing; missing &= missing - 1)
+		printf(" %s", names[__builtin_ctzll(missing)]);
+	printf("\n");
+}
+
+static void field_names(const char **names)
+{
+	__u32 i;
+
+	for (i = 0; i < CXLT_N_FIELDS; i++)
+		names[i] = cxlt_field_info[i].name;
+}
+
+static void show_text(const char *spec, const struct cxlt_slice *slice)
+{
+	const struct cxlt_header *h = cxlt_slice_header(slice);
+	const struct cxlt_directory *d = cxlt_slice_directory(slice);
+	struct cxlt_profile all = cxlt_profile_all();
+	const char *fields[CXLT_N_FIELDS];
+	struct slice_facts f;
+	__u32 k;
+
+	gather_facts(slice, &f);
+	field_names(fields);
+	if (cli_is_arena(spec))
+		printf("%s: BPF arena " CXLT_PIN_DIR "/%s/slice\n", spec, spec);
+	else
+		printf("%s: file\n", spec);
+	printf("  format          %u.%u, id %#llx, owner %u\n", h->major, h->minor, h->id,
+	       h->owner);
+	printf("  size            %u lines (%.1f MiB), device domain %u lines (%.1f MiB)\n",
+	       h->n_lines, mib(h->n_lines), h->dev_lines, mib(h->dev_lines));
+	printf("  limits          %u tables, %u tuples a table, %u lines a packet, "
+	       "%u change words\n",
+	       d->n_tables, d->max_tuples, d->work_budget, 1U << d->chg_log2);
+	printf("  rules           %llu in %u tables, %llu tuples\n", f.rules, f.tables, f.tuples);
+	printf("  version         %llu, floor %llu\n", f.version, f.floor);
+	if (f.owner)
+		printf("  write lock      writer %llu (%s, process %llu)", f.owner, f.comm, f.pid);
+	else
+		printf("  write lock      free");
+	printf(", taken from the dead %llu times\n", f.handoffs);
+	show_profile_part("match", d->profile.fields, all.fields, fields);
+	show_profile_part("rewrite", d->profile.sets, all.sets, fields);
+	show_profile_part("execute", d->profile.ops, all.ops, cxlt_op_name);
+	printf("\n  %-14s %12s %12s %6s\n", "lines", "reserved", "used", "");
+	for (k = 1; k < CXLT_N_KINDS; k++)
+		printf("  %-14s %12llu %12llu %5.1f%%\n", kind_name[k], f.usage.lines[k],
+		       f.usage.used[k],
+		       f.usage.lines[k] ? 100.0 * f.usage.used[k] / f.usage.lines[k] : 0.0);
+	printf("  %-14s %12llu\n", kind_name[0], f.usage.lines[0]);
+	if (h->dev_lines < h->n_lines)
+		printf("  %llu used lines lie in the host domain\n", f.usage.host_used);
+}
+
+static void json_names(struct json *j, const char *key, __u64 set, const char *const *names,
+		       __u32 n)
+{
+	json_array(j, key);
+	for (set &= CXLT_BITMASK(n); set; set &= set - 1)
+		json_string(j, NULL, names[__builtin_ctzll(set)]);
+	json_end(j);
+}
+
+static void show_json(const char *spec, const struct cxlt_slice *slice)
+{
+	const struct cxlt_header *h = cxlt_slice_header(slice);
+	const struct cxlt_directory *d = cxlt_slice_directory(slice);
+	const char *fields[CXLT_N_FIELDS];
+	struct slice_facts f;
+	struct json j;
+	__u32 k;
+
+	gather_facts(slice, &f);
+	field_names(fields);
+	json_start(&j, stdout);
+	json_object(&j, NULL);
+	json_string(&j, "slice", spec);
+	json_string(&j, "backend", cli_is_arena(spec) ? "arena" : "file");
+	json_u64(&j, "major", h->major);
+	json_u64(&j, "minor", h->minor);
+	json_u64(&j, "id", h->id);
+	json_u64(&j, "owner", h->owner);
+	json_u64(&j, "lines", h->n_lines);
+	json_u64(&j, "device_lines", h->dev_lines);
+	json_u64(&j, "tables", d->n_tables);
+	json_u64(&j, "max_tuples", d->max_tuples);
+	json_u64(&j, "work_budget", d->work_budget);
+	json_u64(&j, "change_words", 1U << d->chg_log2);
+	json_u64(&j, "rules", f.rules);
+	json_u64(&j, "tuples", f.tuples);
+	json_u64(&j, "version", f.version);
+	json_u64(&j, "floor", f.floor);
+	json_u64(&j, "lock_writer", f.owner);
+	json_u64(&j, "lock_handoffs", f.handoffs);
+	json_object(&j, "device_profile");
+	json_names(&j, "match", d->profile.fields, fields, CXLT_N_FIELDS);
+	json_names(&j, "set", d->profile.sets, fields, CXLT_N_FIELDS);
+	json_names(&j, "actions", d->profile.ops, cxlt_op_name, CXLT_N_OPS);
+	json_end(&j);
+	json_object(&j, "usage");
+	for (k = 0; k < CXLT_N_KINDS; k++) {
+		json_object(&j, kind_name[k]);
+		json_u64(&j, "lines", f.usage.lines[k]);
+		json_u64(&j, "used", f.usage.used[k]);
+		json_end(&j);
+	}
+	json_end(&j);
+	json_u64(&j, "host_used", f.usage.host_used);
+	json_end(&j);
+}
+
+static int slice_show(int argc, char **argv)
+{
+	bool print_json = false;
+	const struct cli_option options[] = {
+		{"--json", NULL, CLI_FLAG, &print_json, "as JSON", NULL},
+		{0},
+	};
+	const struct cli_syntax syntax = {
+		"slice show",
+		"SLICE",
+		1,
+		1,
+		options,
+		"Prints header, limits, and how many of its 64-byte lines are used for what.\n",
+	};
+	struct cxlt_slice *slice;
+	int n = cli_parse(&syntax, argc, argv);
+
+	if (n < 0)
+		return ~n;
+	slice = cli_slice(argv[1], CXLT_ATTACH_READ);
+	if (!slice)
+		return CLI_FAILED;
+	if (print_json)
+		show_json(argv[1], slice);
+	else
+		show_text(argv[1], slice);
+	cxlt_slice_close(slice);
+	return CLI_OK;
+}
+
+/* ---- list ---- */
+
+/* A line, or an object, for one pinned slice; one that can't be attached says why. */
+static void list_one(const char *name, struct json *j)
+{
+	struct cxlt_slice *slice;
+	struct slice_facts f;
+
+	if (cxlt_slice_attach(name, CXLT_ATTACH_READ, &slice)) {
+		if (j) {
+			json_object(j, NULL);
+			json_string(j, "slice", name);
+			json_string(j, "error", cxlt_error_text());
+			json_end(j);
+		} else {
+			printf("%-20s %s\n", name, cxlt_error_text());
+		}
+		return;
+	}
+	gather_facts(slice, &f);
+	if (j) {
+		json_object(j, NULL);
+		json_string(j, "slice", name);
+		json_u64(j, "id", cxlt_slice_header(slice)->id);
+		json_u64(j, "owner", cxlt_slice_header(slice)->owner);
+		json_u64(j, "lines", cxlt_slice_header(slice)->n_lines);
+		json_u64(j, "rules", f.rules);
+		json_end(j);
+	} else {
+		printf("%-20s %9.1f MiB %8u %12llu\n", name, mib(cxlt_slice_header(slice)->n_lines),
+		       cxlt_slice_header(slice)->owner, f.rules);
+	}
+	cxlt_slice_close(slice);
+}
+
+static int is_pinned_slice(const struct dirent *entry)
+{
+	char path[512];
+	struct stat st;
+
+	if (entry->d_name[0] == '.')
+		return 0;
+	snprintf(path, sizeof(path), CXLT_PIN_DIR "/%s/slice", entry->d_name);
+	return !stat(path, &st);
+}
+
+static int slice_list(int argc, char **argv)
+{
+	bool print_json = false;
+	const struct cli_option options[] = {
+		{"--json", NULL, CLI_FLAG, &print_json, "as JSON", NULL},
+		{0},
+	};
+	const struct cli_syntax syntax = {
+		"slice list",
+		"",
+		0,
+		0,
+		options,
+		"Lists the slices under " CXLT_PIN_DIR ".  Slices in files are not known here.\n",
+	};
+	struct dirent **entries = NULL;
+	struct json j;
+	int i, n = cli_parse(&syntax, argc, argv);
+
+	if (n < 0)
+		return ~n;
+	n = scandir(CXLT_PIN_DIR, &entries, is_pinned_slice, alphasort);
+	if (n < 0 && errno != ENOENT)
+		return cli_fail_errno(errno, CXLT_PIN_DIR);
+	json_start(&j, stdout);
+	if (print_json)
+		json_array(&j, NULL);
+	else if (n > 0)
+		printf("%-20s %13s %8s %12s\n", "name", "size", "owner", "rules");
+	for (i = 0; i < n; i++) {
+		list_one(entries[i]->d_name, print_json ? &j : NULL);
+		free(entries[i]);
+	}
+	free(entries);
+	if (print_json)
+		json_end(&j);
+	return CLI_OK;
+}
+
+/* ---- check ---- */
+
+static void report_text(void *arg, const char *text)
+{
+	printf("%s\n", text);
+}
+
+static void report_json(void *arg, const char *text)
+{
+	json_string(arg, NULL, text);
+}
+
+static int slice_check(int argc, char **argv)
+{
+	bool print_json = false;
+	const struct cli_option options[] = {
+		{"--json", NULL, CLI_FLAG, &print_json, "as JSON", NULL},
+		{0},
+	};
+	const struct cli_syntax syntax = {
+		"slice check",
+		"SLICE",
+		1,
+		1,
+		options,
+		"Walks the whole slice and prints one line for each inconsistency; the exit "
+		"status\n"
+		"is 1 if there is any.  It changes nothing, and is exact while no writer works.\n",
+	};
+	struct cxlt_slice *slice;
+	struct slice_facts f;
+	struct json j;
+	int found, n = cli_parse(&syntax, argc, argv);
+
+	if (n < 0)
+		return ~n;
+	slice = cli_slice(argv[1], CXLT_ATTACH_READ);
+	if (!slice)
+		return CLI_FAILED;
+	json_start(&j, stdout);
+	if (print_json) {
+		json_object(&j, NULL);
+		json_string(&j, "slice", argv[1]);
+		json_array(&j, "problems");
+	}
+	found = cxlt_slice_check(slice, print_json ? report_json : report_text, &j);
+	if (print_json) {
+		json_end(&j);
+		json_bool(&j, "ok", !found);
+		json_end(&j);
+	}
+	gather_facts(slice, &f);
+	if (found && f.owner)
+		cli_note("%s: writer %llu (%s, process %llu) is at work or died; check again later",
+			 argv[1], f.owner, f.comm, f.pid);
+	cxlt_slice_close(slice);
+	return found ? CLI_FAILED : CLI_OK;
+}
+
+/* ---- destroy ---- */
+
+/* What else is pinned beside the slice, as "xdp, tc, ports"; the number of such pins. */
+static int other_pins(const char *name, char *list, size_t size)
+{
+	struct dirent **entries = NULL;
+	char path[512];
+	size_t at = 0;
+	int i, n, found = 0;
+
+	*list = '\0';
+	snprintf(path, sizeof(path), CXLT_PIN_DIR "/%s", name);
+	n = scandir(path, &entries, NULL, alphasort);
+	for (i = 0; i < n; i++) {
+		const char *e = entries[i]->d_name;
+
+		if (e[0] != '.' && strcmp(e, "slice")) {
+			at += snprintf(list + at, at < size ? size - at : 0, "%s%s",
+				       found ? ", " : "", e);
+			if (at >= size)
+				at = size - 1;
+			found++;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return found;
+}
+
+static int slice_destroy(int argc, char **argv)
+{
+	char unload[] = "unload", pins[256];
+	bool force = false;
+	const struct cli_option options[] = {
+		{"--force", NULL, CLI_FLAG, &force, "detach and unload its programs first", NULL},
+		{0},
+	};
+	const struct cli_syntax syntax = {
+		"slice destroy",
+		"SLICE",
+		1,
+		1,
+		options,
+		"Removes a slice.  It is refused while programs are loaded for it.  Processes "
+		"that\n"
+		"have it mapped (nicsim) keep what they have until they end.\n",
+	};
+	int n = cli_parse(&syntax, argc, argv);
+
+	if (n < 0)
+		return ~n;
+	if (cli_is_arena(argv[1]) && other_pins(argv[1], pins, sizeof(pins))) {
+		char *unload_argv[] = {unload, argv[1], NULL};
+
+		if (!force)
+			return cli_fail("%s: programs are loaded for it (pinned: %s): run "
+					"'cxltab unload %s', or destroy with --force",
+					argv[1], pins, argv[1]);
+		if (cmd_unload(2, unload_argv))
+			return CLI_FAILED;
+	}
+	if (cxlt_slice_destroy(argv[1]))
+		return cli_fail_lib("%s", argv[1]);
+	return CLI_OK;
+}
+
+#pragma weak cmd_unload
+int cmd_slice(int argc, char **argv)
+{
+	static const struct cli_command verbs[] = {
+		{"create", slice_create, "NAME|PATH", "make an empty slice"},
+		{"list", slice_list, "", "slices that are pinned"},
+		{"show", slice_show, "SLICE", "header, limits and use of memory"},
+		{"check", slice_check, "SLICE", "look for inconsistencies"},
+		{"destroy", slice_destroy, "SLICE", "remove it"},
+		{NULL, NULL, NULL, NULL},
+	};
+	const struct cli_command *v;
+
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+		puts("Usage: cxltab slice VERB ...\n");
+		for (v = verbs; v->name; v++)
+			printf("  %-8s %-10s %s\n", v->name, v->operands, v->summary);
+		puts("\ncxltab slice VERB --help says more.");
+		return CLI_OK;
+	}
+	return cli_dispatch("slice", verbs, argc, argv);
+}
