@@ -136,12 +136,14 @@ CXLT_INLINE struct cxlt_control *cxlt_control(const struct cxlt_slice *s)
 
 __u64 cxlt_random(__u64 *state);
 
-/* rules.c: the shadow that speaks for host-only rule `e` of tuple `t`; 0 if there is none. */
+/* shadows.c: the shadow that speaks for host-only rule `e` of tuple `t`; 0 if there is none. */
 __u32 cxlt_shadow_of(struct cxlt_writer *, const struct cxlt_tuple *t, const struct cxlt_rule *e);
 /* Removes a shadow that speaks for no rule. */
 void cxlt_shadow_drop(struct cxlt_writer *, const struct cxlt_tuple *t, const struct cxlt_rule *e);
 /* Makes the device punt whatever a rule of this priority might win. */
 void cxlt_unseen_raise(struct cxlt_slice *, __u32 table, __u16 prio);
+/* No rule of the table is left. */
+void cxlt_unseen_reset(struct cxlt_slice *, __u32 table);
 
 /* check.c: recomputes everything that can be derived, after a holder died. */
 int cxlt_slice_repair(struct cxlt_writer *);

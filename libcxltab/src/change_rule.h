@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * change_rule.h - one change of one OpenFlow table, as its steps hand it on: tuples.c finds or
+ * makes the tuple and its change word, rules.c the entry, shadows.c the device's stand-in.
+ * All of it belongs to the holder of the write lock.
+ */
+#ifndef CXLTAB_CHANGE_RULE_H
+#define CXLTAB_CHANGE_RULE_H
+
+#include "internal.h"
+
+/* What the stores of one change need to know. */
+struct change {
+	struct cxlt_writer *w;
+	struct cxlt_slice *s;
+	struct cxlt_table *t;
+	__u32 table;
+	__u32 tuple_flags;
+	const struct cxlt_key *value;
+	struct cxlt_key mask;
+	__u16 prio;
+	__u32 n_words;
+	__u8 idx[CXLT_KEY_WORDS];
+	__u64 body[CXLT_KEY_WORDS]; /* masked key words */
+	__u32 tref;
+	struct cxlt_tuple *tuple;
+	__u64 hash;
+	__u64 *chg;
+};
+
+struct content {
+	__u64 cookie;
+	__u64 created;
+	__u32 counters;
+	__u32 flags;
+	__u32 n_prog;
+	const __u64 *prog;
+};
+
+struct chain {
+	bool exists;
+	struct cxlt_place_of place;
+	__u32 n;
+	__u32 ref[CXLT_CHAIN_MAX];
+	__u32 at; /* index of the rule with c->prio, or where it would go */
+	bool found;
+};
+
+CXLT_INLINE struct cxlt_table *cxlt_table_at(const struct cxlt_slice *s, __u32 table)
+{
+	return cxlt_at(s, s->dir.tables + table * 2);
+}
+
+/* tuples.c */
+int cxlt_no_room(const struct cxlt_slice *, const char *what);
+/* Before and after everything that a change publishes. */
+void cxlt_chg_begin(__u64 *word);
+void cxlt_chg_end(__u64 *word);
+/* The word of the match's most specific dimension, which it brings into use. */
+__u64 *cxlt_chg_word(struct change *);
+/* A new list without the tuple, then with it at priority `prio` unless `prio` is negative. */
+int cxlt_list_publish(struct change *, int prio);
+/* The tuple's priority in the list, -1 if it is not there. */
+int cxlt_list_prio(const struct change *);
+bool cxlt_tuple_lookup(struct change *);
+/* A tuple that no list names yet. */
+int cxlt_tuple_create(struct change *);
+void cxlt_tuple_discard(struct change *); /* one that no list names */
+void cxlt_tuple_destroy(struct change *);
+
+/* rules.c */
+void cxlt_change_init(struct change *, struct cxlt_writer *, const struct cxlt_rule_spec *,
+		      const struct cxlt_key *mask, __u32 tuple_flags);
+/* Finds the rule that the change names; -ENOENT. */
+int cxlt_change_find(struct change *, struct chain *);
+/* Stores an entry with this content in place of the one that is there, if one is. */
+int cxlt_change_put(struct change *, const struct content *);
+int cxlt_change_remove(struct change *, struct chain *);
+
+/* shadows.c */
+/* One more rule behind the shadow of this match; false if only table.unseen can speak for it. */
+bool cxlt_shadow_add(struct cxlt_writer *, const struct cxlt_rule_spec *);
+void cxlt_shadow_remove(struct cxlt_writer *, const struct cxlt_rule_spec *);
+
+#endif

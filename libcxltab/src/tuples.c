@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The tuples of an OpenFlow table: change words, the list that readers search, and the tuples
+ * themselves.  A list is immutable; a change of it is a new list and one store of table.list.
+ * A tuple's priority in the list says "may win"; it is raised before a rule is published and
+ * not lowered while the tuple lives.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <cxltab/change.h>
+
+#include "change_rule.h"
+
+/* Free-lines messages name the pool and what makes it larger. */
+#define NO_ROOM                                                            \
+	"no room for %s: all %u KiB of the slice's %s domain are in use; " \
+	"create it with a larger --%s"
+
+int cxlt_no_room(const struct cxlt_slice *s, const char *what)
+{
+	bool split = s->header.dev_lines < s->header.n_lines;
+
+	return cxlt_fail(-ENOSPC, NO_ROOM, what, s->header.dev_lines / 16,
+			 split ? "device" : "only", split ? "device-size" : "size");
+}
+
+/* Change words */
+
+static bool pins_addresses(const struct cxlt_key *v, const struct cxlt_key *m)
+{
+	if (CXLT_KEY_GET(v, ETH_TYPE) == 0x86dd)
+		return !~(m->w[CXLT_W_IPV6_SRC_HI] & m->w[CXLT_W_IPV6_SRC_LO] &
+			  m->w[CXLT_W_IPV6_DST_HI] & m->w[CXLT_W_IPV6_DST_LO]);
+	return !~m->w[CXLT_W_IPV4];
+}
+
+/* The most specific dimension whose fields the match pins completely. */
+static enum cxlt_dim dim_of(const struct cxlt_key *v, const struct cxlt_key *m)
+{
+	bool typed = CXLT_KEY_GET(m, ETH_TYPE) == 0xffff;
+	bool v6 = CXLT_KEY_GET(v, ETH_TYPE) == 0x86dd;
+
+	if (!~(m->w[CXLT_W_PORT] | 0xff) && m->w[CXLT_W_L4] >> CXLT_CONN_L4_SHIFT == 0xffffffff &&
+	    pins_addresses(v, m))
+		return CXLT_DIM_CONN;
+	if (typed &&
+	    (v6 ? !~m->w[CXLT_W_IPV6_DST_HI] : (CXLT_KEY_GET(m, IPV4_DST) >> 8) == 0xffffff))
+		return CXLT_DIM_DST;
+	if (typed &&
+	    (v6 ? !~m->w[CXLT_W_IPV6_SRC_HI] : (CXLT_KEY_GET(m, IPV4_SRC) >> 8) == 0xffffff))
+		return CXLT_DIM_SRC;
+	if (CXLT_KEY_GET(m, ETH_DST) == CXLT_BITMASK(48))
+		return CXLT_DIM_DMAC;
+	return CXLT_DIM_WIDE;
+}
+
+void cxlt_chg_begin(__u64 *word)
+{
+	cxlt_store_release(word, *word + CXLT_CHG_BEGIN);
+	/* Before everything that the change publishes; those stores are releases. */
+}
+
+void cxlt_chg_end(__u64 *word)
+{
+	/* Pairs with cxlt_chg_collect() and cxlt_chg_sum(). */
+	cxlt_store_release(word, *word + CXLT_CHG_END);
+}
+
+/*
+ * Brings a dimension into use.  Readers that still go without it see `wide` move; if there is no
+ * room for its words, the wide word serves, which is always right.
+ */
+static bool chg_use_dim(struct change *c, __u32 dim)
+{
+	__u32 ref;
+
+	if (c->t->dims >> dim & 1)
+		return true;
+	ref = cxlt_alloc_lines(c->s, &c->w->alloc, CXLT_KIND_CHG, c->s->dir.chg_log2 - 3);
+	if (!ref)
+		return false;
+	cxlt_store32(&c->t->chg[dim - 1], ref);
+	cxlt_chg_begin(&c->t->wide);
+	cxlt_write_barrier();
+	cxlt_store32(&c->t->dims, c->t->dims | 1U << dim);
+	cxlt_chg_end(&c->t->wide);
+	return true;
+}
+
+__u64 *cxlt_chg_word(struct change *c)
+{
+	struct cxlt_key k = {0};
+	__u32 dim = dim_of(c->value, &c->mask), i;
+
+	if (dim == CXLT_DIM_WIDE || !chg_use_dim(c, dim))
+		return &c->t->wide;
+	for (i = 0; i < CXLT_KEY_WORDS; i++)
+		k.w[i] = c->value->w[i] & c->mask.w[i];
+	return (__u64 *)cxlt_at(c->s, c->t->chg[dim - 1]) +
+	       cxlt_chg_index(c->s->view.secrets, &k, dim, c->s->dir.chg_log2);
+}
+
+/* The list of tuples */
+
+static const __u64 *list_items(const struct cxlt_slice *s, const struct cxlt_table *t)
+{
+	return cxlt_at(s, CXLT_LIST_REF(t->list));
+}
+
+int cxlt_list_publish(struct change *c, int prio)
+{
+	__u32 n = CXLT_LIST_N(c->t->list), old = CXLT_LIST_REF(c->t->list), i, k = 0, log2 = 0, ref;
+	const __u64 *items = n ? list_items(c->s, c->t) : NULL;
+	__u64 *fresh, gen = c->t->list >> 48;
+	bool placed = prio < 0;
+
+	while (8U << log2 < n + 1)
+		log2++;
+	ref = cxlt_alloc_lines(c->s, &c->w->alloc, CXLT_KIND_LIST, log2);
+	if (!ref)
+		return cxlt_no_room(c->s, "a list of tuples");
+	fresh = cxlt_at(c->s, ref);
+	for (i = 0; i < n; i++) {
+		if (CXLT_ITEM_REF(items[i]) == c->tref)
+			continue;
+		if (!placed && (int)CXLT_ITEM_PRIO(items[i]) < prio) {
+			cxlt_store(&fresh[k++], CXLT_ITEM(c->tref, prio, c->tuple_flags));
+			placed = true;
+		}
+		cxlt_store(&fresh[k++], items[i]);
+	}
+	if (!placed)
+		cxlt_store(&fresh[k++], CXLT_ITEM(c->tref, prio, c->tuple_flags));
+	/* Pairs with the acquire of cxlt_classify(). */
+	cxlt_store_release(&c->t->list, CXLT_LIST(ref, k, gen + 1));
+	if (old)
+		cxlt_free_lines(c->s, &c->w->alloc, old);
+	return 0;
+}
+
+int cxlt_list_prio(const struct change *c)
+{
+	const __u64 *items = list_items(c->s, c->t);
+	__u32 i;
+
+	for (i = 0; i < CXLT_LIST_N(c->t->list); i++)
+		if (CXLT_ITEM_REF(items[i]) == c->tref)
+			return (int)CXLT_ITEM_PRIO(items[i]);
+	return -1;
+}
+
+/* Tuples */
+
+static bool tuple_is(const struct cxlt_tuple *t, const struct change *c)
+{
+	__u32 i;
+
+	if (t->n_words != c->n_words || t->table != c->table || t->flags != c->tuple_flags)
+		return false;
+	for (i = 0; i < c->n_words; i++)
+		if (t->idx[i] != c->idx[i] || t->mask[i] != c->mask.w[c->idx[i]])
+			return false;
+	return true;
+}
+
+static __u64 mask_hash(const struct change *c)
+{
+	__u64 h = c->table << 8 | c->tuple_flags;
+	__u32 i;
+
+	for (i = 0; i < c->n_words; i++)
+		h = (h ^ c->mask.w[c->idx[i]] ^ c->idx[i]) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 29;
+}
+
+/* Finds the tuple of c's mask; false if the table has none. */
+bool cxlt_tuple_lookup(struct change *c)
+{
+	__u64 h = mask_hash(c);
+	const __u64 *items = list_items(c->s, c->t);
+	__u32 i, slot = (__u32)(h >> 32) & 255;
+
+	/* The cache lives as long as nobody else writes; destroyed tuples leave it at once. */
+	if (c->w->tuple_cache[slot].hash == h && c->w->tuple_cache[slot].ref) {
+		c->tref = c->w->tuple_cache[slot].ref;
+		c->tuple = cxlt_at(c->s, c->tref);
+		if (c->tuple->id == c->w->tuple_cache[slot].id && tuple_is(c->tuple, c))
+			return true;
+	}
+	for (i = 0; i < CXLT_LIST_N(c->t->list); i++) {
+		struct cxlt_tuple *t = cxlt_at(c->s, CXLT_ITEM_REF(items[i]));
+
+		if (!tuple_is(t, c))
+			continue;
+		c->tref = CXLT_ITEM_REF(items[i]);
+		c->tuple = t;
+		c->w->tuple_cache[slot].hash = h;
+		c->w->tuple_cache[slot].ref = c->tref;
+		c->w->tuple_cache[slot].id = t->id;
+		return true;
+	}
+	return false;
+}
+
+int cxlt_tuple_create(struct change *c)
+{
+	struct cxlt_control *ctl = cxlt_control(c->s);
+	struct cxlt_tuple *t;
+	__u32 i, ref;
+	int rc;
+
+	if (CXLT_LIST_N(c->t->list) >= c->s->dir.max_tuples)
+		return cxlt_fail(-ENOSPC,
+				 "table %u has %u different masks, its whole budget; create "
+				 "the slice with a larger --tuples",
+				 c->table, c->s->dir.max_tuples);
+	ref = cxlt_alloc_object(c->s, &c->w->alloc, CXLT_KIND_TUPLE, CXLT_TUPLE_LINES,
+				CXLT_PLACE_DEVICE);
+	if (!ref)
+		return cxlt_no_room(c->s, "a tuple");
+	t = cxlt_at(c->s, ref);
+	memset(t, 0, CXLT_TUPLE_LINES * CXLT_LINE);
+	t->secret = cxlt_random(&c->w->rng);
+	t->id = (__u32)ctl->next_tuple;
+	cxlt_store(&ctl->next_tuple, ctl->next_tuple + 1);
+	t->n_words = (__u8)c->n_words;
+	t->kind = CXLT_KIND_RULE;
+	t->table = (__u8)c->table;
+	t->flags = (__u8)c->tuple_flags;
+	for (i = 0; i < c->n_words; i++) {
+		t->idx[i] = c->idx[i];
+		t->mask[i] = c->mask.w[c->idx[i]];
+	}
+	rc = cxlt_tuple_resize(c->s, &c->w->alloc, t, 1);
+	if (rc) {
+		cxlt_free_object(c->s, &c->w->alloc, ref);
+		return cxlt_no_room(c->s, "a tuple's buckets");
+	}
+	c->tref = ref;
+	c->tuple = t;
+	return 0;
+}
+
+void cxlt_tuple_discard(struct change *c)
+{
+	cxlt_free_lines(c->s, &c->w->alloc, CXLT_GEO_REF(c->tuple->geo));
+	cxlt_free_object(c->s, &c->w->alloc, c->tref);
+	memset(c->w->tuple_cache, 0, sizeof(c->w->tuple_cache));
+}
+
+void cxlt_tuple_destroy(struct change *c)
+{
+	/* An empty tuple may stay: it costs a probe and is never wrong. */
+	if (!cxlt_list_publish(c, -1))
+		cxlt_tuple_discard(c);
+}
