@@ -50,11 +50,11 @@ l_continue:;                                                            \
 		ret_;                                                   \
 	})
 
+static volatile __u32 cxlt_hidden_zero __attribute__((unused)); /* not const: unknown to it */
+
 CXLT_INLINE __u32 cxlt_loop_zero(void)
 {
-	volatile __u32 z = 0;
-
-	return z;
+	return cxlt_hidden_zero;
 }
 
 /* Keeps the compiler from folding a bound check into another register's range. */
@@ -88,9 +88,19 @@ CXLT_INLINE __u32 cxlt_loop_zero(void)
 
 #endif
 
-/* for (i = 0; i < n; i++) with at most max rounds, whatever n says. */
+/* A bound check that the compiler can't move to another variable. */
+#define CXLT_BELOW(i, max)      \
+	({                      \
+		CXLT_OPAQUE(i); \
+		(i) < (max);    \
+	})
+
+/*
+ * for (i = 0; i < n; i++) with at most max rounds, whatever n says.  The bound comes last: the
+ * verifier forgets i's range at may_goto.
+ */
 #define CXLT_FOR(i, n, max) \
-	for ((i) = cxlt_loop_zero(); (i) < (n) && (i) < (max) && CXLT_CAN_LOOP; (i)++)
+	for ((i) = cxlt_loop_zero(); CXLT_CAN_LOOP && (i) < (n) && CXLT_BELOW(i, max); (i)++)
 
 #define cxlt_likely(x)	 __builtin_expect(!!(x), 1)
 #define cxlt_unlikely(x) __builtin_expect(!!(x), 0)

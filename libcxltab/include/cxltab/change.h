@@ -101,7 +101,8 @@ CXLT_INLINE __u64 cxlt_chg_sum(const struct cxlt_view *v, const struct cxlt_chgs
 	__u64 sum = 0;
 	__u32 i;
 
-	for (i = from + cxlt_loop_zero(); i < set->n && i < CXLT_CHG_MAX && CXLT_CAN_LOOP; i++)
+	for (i = from + cxlt_loop_zero();
+	     CXLT_CAN_LOOP && i < set->n && CXLT_BELOW(i, CXLT_CHG_MAX); i++)
 		sum += cxlt_load_acquire(cxlt_word(v, set->at[i]));
 	return sum;
 }

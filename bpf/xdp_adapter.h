@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * xdp_adapter.h - how the pipeline reads, rewrites and outputs a packet in XDP.
+ *
+ * XDP sends one copy: by a redirect through a devmap, or to the host's stack.  A packet that
+ * needs more never gets to phase 2 here.  Bytes are copied by direct packet access, eight at a
+ * time; what lies in fragments (jumbo frames) goes through helpers.
+ */
+#ifndef CXLTAB_BPF_XDP_ADAPTER_H
+#define CXLTAB_BPF_XDP_ADAPTER_H
+
+#include "common.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, CXLT_PORTS_MAX);
+	__type(key, __u32); /* slot */
+	__type(value, __u32);
+} redirects SEC(".maps");
+
+struct cxlt_adapter {
+	struct xdp_md *ctx;
+	struct cxlt_scratch *s;
+};
+
+static int packet_read(void *ctx, __u32 off, void *to, __u32 len)
+{
+	return bpf_xdp_load_bytes(ctx, off, to, len);
+}
+
+typedef __u64 __attribute__((may_alias)) word_t;
+
+static __always_inline void copy64(void *to, const void *from)
+{
+	word_t *t = to;
+	const word_t *f = from;
+
+	t[0] = f[0];
+	t[1] = f[1];
+	t[2] = f[2];
+	t[3] = f[3];
+	t[4] = f[4];
+	t[5] = f[5];
+	t[6] = f[6];
+	t[7] = f[7];
+}
+
+/* The first `n` bytes of the packet, 8 or more, from `off` on into the header copy. */
+static __always_inline int load_words(struct xdp_md *ctx, struct cxlt_frame *f, __u32 off, __u32 n)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	__u8 *to = f->buf + CXLT_HDR_ROOM;
+	__u32 last = n - 8;
+
+	for (; CXLT_CAN_LOOP && off < last && CXLT_BELOW(off, CXLT_HDR_MAX - 8); off += 8) {
+		if (data + off + 8 > end)
+			return -1;
+		*(word_t *)(to + off) = *(word_t *)(data + off);
+	}
+	if (last > CXLT_HDR_MAX - 8 || data + last + 8 > end)
+		return -1;
+	*(word_t *)(to + last) = *(word_t *)(data + last);
+	return 0;
+}
+
+/* The header copy and the frame's length; 0 or -1. */
+static __always_inline int frame_load(struct xdp_md *ctx, struct cxlt_frame *f)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	__u32 len = bpf_xdp_get_buff_len(ctx), n = len, off = 0;
+	__u8 *to = f->buf + CXLT_HDR_ROOM;
+
+	if (n > CXLT_HDR_MAX)
+		n = CXLT_HDR_MAX;
+	f->len = len;
+	f->hdr_len = n;
+	f->head = CXLT_HDR_ROOM;
+	if (data + 64 <= end) {
+		copy64(to, data);
+		off = 64;
+		if (data + 128 <= end) {
+			copy64(to + 64, data + 64);
+			off = 128;
+			if (data + 256 <= end) {
+				copy64(to + 128, data + 128);
+				copy64(to + 192, data + 192);
+				return 0;
+			}
+		}
+	}
+	if (off == n)
+		return 0;
+	off += cxlt_loop_zero(); /* or the verifier walks the loop once for each start */
+	if (n >= 8 && !load_words(ctx, f, off, n))
+		return 0;
+	CXLT_OPAQUE(n);
+	if (n < 1 || n > CXLT_HDR_MAX)
+		return -1;
+	return bpf_xdp_load_bytes(ctx, 0, to, n);
+}
+
+/* Writes the first `n` bytes of the header copy, 8 or more, to the packet. */
+static __always_inline int store_words(struct xdp_md *ctx, struct cxlt_frame *f, __u32 n)
+{
+	__u8 *data = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
+	__u32 head = f->head, last = n - 8, off;
+
+	CXLT_OPAQUE(head);
+	if (head > CXLT_HDR_ROOM + 8)
+		return -1;
+	for (off = cxlt_loop_zero(); CXLT_CAN_LOOP && off < last && CXLT_BELOW(off, CXLT_HDR_MAX);
+	     off += 8) {
+		if (data + off + 8 > end)
+			return -1;
+		*(word_t *)(data + off) = *(word_t *)(f->buf + head + off);
+	}
+	if (last > CXLT_HDR_MAX || data + last + 8 > end)
+		return -1;
+	*(word_t *)(data + last) = *(word_t *)(f->buf + head + last);
+	return 0;
+}
+
+static __always_inline int cxlt_out_headers(struct cxlt_adapter *a, struct cxlt_work *w,
+					    const struct cxlt_csum_fix *fix)
+{
+	struct cxlt_frame *f = &w->frame;
+	__u32 n = w->lay.l4 ? w->lay.l4 + 20 : w->lay.l3 + 40, head;
+	int rc = cxlt_edit_csum(f, fix);
+
+	if (rc)
+		return rc;
+	if (f->len != a->s->len && bpf_xdp_adjust_head(a->ctx, (int)(a->s->len - f->len)))
+		return CXLT_R_INTERNAL;
+	a->s->len = f->len;
+	a->s->shot = 0;
+	if (n > f->hdr_len)
+		n = f->hdr_len;
+	if (n < CXLT_ETH_HLEN || n > CXLT_HDR_MAX + 8)
+		return CXLT_R_INTERNAL;
+	if (cxlt_likely(!store_words(a->ctx, f, n)))
+		return 0;
+	head = f->head;
+	CXLT_OPAQUE(head);
+	if (head > CXLT_HDR_ROOM + 8)
+		return CXLT_R_INTERNAL;
+	return bpf_xdp_store_bytes(a->ctx, 0, f->buf + head, n) ? CXLT_R_INTERNAL : 0;
+}
+
+static __always_inline int cxlt_out_port(struct cxlt_adapter *a, struct cxlt_work *w, __u32 port)
+{
+	struct cxlt_scratch *s = a->s;
+
+	if (!cxlt_dry || !cxlt_dry_every) {
+		const struct cxlt_port *out = bpf_map_lookup_elem(&ports, &port);
+
+		if (!out)
+			return CXLT_R_NO_PORT;
+		s->out = *out;
+		s->has_out = 1;
+	}
+	s->sinks++;
+	return cxlt_dry ? dry_output(a->ctx, s, CXLT_DRY_PORT, port) : 0;
+}
+
+/* Never here: FLOOD and ALL are handed over. */
+static __always_inline int cxlt_out_flood(struct cxlt_adapter *a, struct cxlt_work *w)
+{
+	return CXLT_R_INTERNAL;
+}
+
+static __always_inline int cxlt_out_local(struct cxlt_adapter *a, struct cxlt_work *w)
+{
+	a->s->local = 1;
+	a->s->sinks++;
+	return cxlt_dry ? dry_output(a->ctx, a->s, CXLT_DRY_LOCAL, 0) : 0;
+}
+
+static __always_inline int cxlt_out_controller(struct cxlt_adapter *a, struct cxlt_work *w,
+					       __u32 max_len)
+{
+	int rc = cxlt_dry ? dry_output(a->ctx, a->s, CXLT_DRY_CONTROLLER, max_len)
+			  : upcall(a->ctx, a->s, max_len, CXLT_PATH_XDP);
+
+	if (!rc)
+		a->s->sinks++;
+	return rc;
+}
+
+#endif
