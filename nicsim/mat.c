@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <cxltab/change.h>
+#include <cxltab/hash.h>
+#include <cxltab/reason.h>
+
+#include "mat.h"
+
+#define HUGE_PAGE (2UL << 20)
+
+/* Huge pages if there are any: thousands of entries are more pages than a TLB has places for. */
+static void *alloc_table(size_t bytes, size_t *got)
+{
+	void *p;
+
+	*got = (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+	if (bytes < HUGE_PAGE / 2)
+		*got = (bytes + 4095) & ~4095UL;
+	p = aligned_alloc(bytes < HUGE_PAGE / 2 ? 4096 : HUGE_PAGE, *got);
+	if (!p)
+		return NULL;
+	madvise(p, *got, MADV_HUGEPAGE);
+	memset(p, 0, *got);
+	return p;
+}
+
+static void clear_sets(struct cxlt_mat *m)
+{
+	__u32 s, w;
+
+	memset(m->set, 0, m->set_bytes);
+	/* Ranks of LRU are a permutation from the start. */
+	for (s = 0; s <= m->mask; s++)
+		for (w = 0; w < m->ways; w++)
+			m->set[s].use[w] = m->config.policy == CXLT_MAT_LRU ? w : 0;
+}
+
+struct cxlt_mat *cxlt_mat_create(const struct cxlt_mat_config *c)
+{
+	struct cxlt_mat *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->config = *c;
+	m->ways = c->entries ? c->ways : 1;
+	m->mask = c->entries ? c->entries / c->ways - 1 : 0;
+	m->rules = cxlt_mat_rules_of(c->policy);
+	m->set = alloc_table((m->mask + 1UL) * sizeof(*m->set), &m->set_bytes);
+	m->entry = alloc_table((m->mask + 1UL) * m->ways * sizeof(*m->entry), &m->entry_bytes);
+	if (!m->set || !m->entry || !m->rules ||
+	    getrandom(m->secret, sizeof(m->secret), 0) != sizeof(m->secret)) {
+		cxlt_mat_destroy(m);
+		return NULL;
+	}
+	m->rng = m->secret[0] | 1;
+	clear_sets(m);
+	return m;
+}
+
+void cxlt_mat_destroy(struct cxlt_mat *m)
+{
+	if (!m)
+		return;
+	free(m->set);
+	free(m->entry);
+	free(m);
+}
+
+void cxlt_mat_clear(struct cxlt_mat *m)
+{
+	clear_sets(m);
+}
+
+__u64 cxlt_mat_hash(const struct cxlt_mat *m, __u32 slice, const struct cxlt_key *k)
+{
+	__u64 h = cxlt_nh(slice, m->secret[CXLT_KEY_WORDS]);
+	__u32 i;
+
+#pragma GCC unroll 18
+	for (i = 0; i < CXLT_KEY_WORDS; i++)
+		h += cxlt_nh(k->w[i], m->secret[i]);
+	return cxlt_hash_finish(h);
+}
+
+static __u16 tag_of(__u64 hash)
+{
+	return (__u16)(hash >> 48) | 1;
+}
+
+/* Bit per way whose tag fits. */
+static __u32 matches(const struct cxlt_mat *m, const struct cxlt_mat_set *s, __u16 tag)
+{
+	__u32 w, fit = 0;
+
+	for (w = 0; w < m->ways; w++)
+		fit |= (__u32)(s->tag[w] == tag) << w;
+	return fit;
+}
+
+static struct cxlt_mat_entry *entry_at(const struct cxlt_mat *m, const struct cxlt_mat_set *s,
+				       __u32 way)
+{
+	return &m->entry[(__u32)(s - m->set) * m->ways + way];
+}
+
+int cxlt_mat_probe(const struct cxlt_mat *m, __u64 hash)
+{
+	const struct cxlt_mat_set *s = cxlt_mat_set_of(m, hash);
+	__u32 fit = matches(m, s, tag_of(hash));
+	const char *e;
+
+	if (!fit)
+		return 0;
+	e = (const char *)entry_at(m, s, __builtin_ctz(fit));
+	__builtin_prefetch(e);
+	__builtin_prefetch(e + 64);
+	__builtin_prefetch(e + 128);
+	__builtin_prefetch(e + 192);
+	return 1;
+}
+
+static int keys_equal(const struct cxlt_key *a, const struct cxlt_key *b)
+{
+	__u64 diff = 0;
+	__u32 i;
+
+	for (i = 0; i < CXLT_KEY_WORDS; i++)
+		diff |= a->w[i] ^ b->w[i];
+	return !diff;
+}
+
+/* The words' sum, now.  Partner of each load: the writer's begin, before it publishes. */
+static __u64 sum_now(const struct cxlt_view *v, const struct cxlt_mat_entry *e)
+{
+	__u64 sum = 0;
+	__u32 i;
+
+	for (i = 0; i < e->n_chg; i++) {
+		__u32 at =
+			i < CXLT_MAT_CHGS_HOT ? e->chg_hot[i] : e->chg_more[i - CXLT_MAT_CHGS_HOT];
+
+		sum += cxlt_load_acquire(cxlt_word(v, at));
+	}
+	return sum;
+}
+
+static void drop(struct cxlt_mat_set *s, __u32 way)
+{
+	s->tag[way] = 0;
+	s->pinned &= ~(1U << way);
+}
+
+/* The way that holds this key, or -1. */
+static int find(const struct cxlt_mat *m, const struct cxlt_mat_set *s, __u32 slice, __u64 hash,
+		const struct cxlt_key *key)
+{
+	__u32 fit = matches(m, s, tag_of(hash));
+
+	for (; fit; fit &= fit - 1) {
+		__u32 way = __builtin_ctz(fit);
+		const struct cxlt_mat_entry *e = entry_at(m, s, way);
+
+		if (e->slice == slice && keys_equal(&e->key, key))
+			return way;
+	}
+	return -1;
+}
+
+const struct cxlt_mat_entry *cxlt_mat_lookup(struct cxlt_mat *m, const struct cxlt_view *v,
+					     __u32 slice, __u64 hash, const struct cxlt_key *key)
+{
+	struct cxlt_mat_set *s = cxlt_mat_set_of(m, hash);
+	const struct cxlt_mat_entry *e;
+	int way;
+
+	m->lookups++;
+	way = find(m, s, slice, hash, key);
+	if (way < 0)
+		return NULL;
+	e = entry_at(m, s, way);
+	if (cxlt_unlikely(sum_now(v, e) != e->sum)) {
+		m->stale++;
+		drop(s, way);
+		return NULL;
+	}
+	m->rules->touch(m, s, way);
+	m->hits++;
+	return e;
+}
+
+void cxlt_mat_load(const struct cxlt_mat_entry *e, struct cxlt_result *res)
+{
+	__u32 i;
+
+	res->verdict = e->verdict;
+	res->reason = e->reason;
+	res->table = e->table;
+	res->matched = e->matched;
+	res->n_ops = e->n_ops;
+	res->n_hits = e->n_hits;
+	res->n_outputs = e->n_outputs;
+	res->flags = e->flags;
+	res->cookie = e->cookie;
+	for (i = 0; i < e->n_hits; i++)
+		res->hits[i] = e->hits[i];
+	for (i = 0; i < e->n_ops; i++)
+		res->ops[i] = e->ops[i];
+}
+
+/* Verdicts that the change words answer for. */
+static int lasting(__u32 reason)
+{
+	switch (reason) {
+	case CXLT_R_RULE:
+	case CXLT_R_RULE_DROP:
+	case CXLT_R_TABLE_MISS:
+	case CXLT_R_TTL_EXPIRED:
+	case CXLT_R_ONLY_IN_PORT:
+	case CXLT_R_DEV_MISS:
+	case CXLT_R_DEV_ACTION:
+	case CXLT_R_DEV_FIELD:
+	case CXLT_R_DEV_UNSEEN: return 1;
+	}
+	return 0;
+}
+
+static int may_keep(const struct cxlt_mat *m, const struct cxlt_view *v, const struct cxlt_work *w)
+{
+	const struct cxlt_control *c = cxlt_line(v, v->control, 4);
+
+	if (!m->config.entries || w->chg.pending || w->res.flags & CXLT_RES_VOLATILE)
+		return 0;
+	if (w->chg.n > CXLT_MAT_CHGS || w->res.n_ops > CXLT_MAT_OPS ||
+	    w->res.n_hits > CXLT_MAT_HITS || !lasting(w->res.reason))
+		return 0;
+	/* After the sum's loads; pairs with the commit, which precedes the end (see mat.h). */
+	return c && cxlt_load_acquire(&c->version) == w->version;
+}
+
+static void store(struct cxlt_mat_entry *e, __u32 slice, const struct cxlt_work *w)
+{
+	const struct cxlt_result *r = &w->res;
+	__u32 i;
+
+	e->sum = w->chg.sum;
+	e->slice = slice;
+	e->n_chg = w->chg.n;
+	e->n_ops = r->n_ops;
+	e->n_hits = r->n_hits;
+	e->flags = r->flags;
+	e->verdict = r->verdict;
+	e->reason = r->reason;
+	e->table = r->table;
+	e->matched = r->matched;
+	e->n_outputs = r->n_outputs;
+	e->key = w->orig;
+	e->cookie = r->cookie;
+	for (i = 0; i < w->chg.n; i++)
+		*(i < CXLT_MAT_CHGS_HOT ? &e->chg_hot[i] : &e->chg_more[i - CXLT_MAT_CHGS_HOT]) =
+			w->chg.at[i];
+	for (i = 0; i < r->n_hits; i++)
+		e->hits[i] = r->hits[i];
+	for (i = 0; i < r->n_ops; i++)
+		e->ops[i] = r->ops[i];
+}
+
+static __u32 choose_way(struct cxlt_mat *m, struct cxlt_mat_set *s)
+{
+	__u32 empty = matches(m, s, 0);
+
+	if (empty)
+		return __builtin_ctz(empty);
+	m->evictions++;
+	return m->rules->victim(m, s);
+}
+
+int cxlt_mat_fill(struct cxlt_mat *m, const struct cxlt_view *v, __u32 slice, __u64 hash,
+		  const struct cxlt_work *w)
+{
+	struct cxlt_mat_set *s = cxlt_mat_set_of(m, hash);
+	int pin = m->config.pin_mask && w->res.matched &&
+		  (w->res.cookie & m->config.pin_mask) == m->config.pin_cookie;
+	int way;
+
+	if (!may_keep(m, v, w))
+		return 0;
+	/* A packet of the same batch may have filled it since this one's probe. */
+	way = find(m, s, slice, hash, &w->orig);
+	if (way < 0)
+		way = choose_way(m, s);
+	store(entry_at(m, s, way), slice, w);
+	s->tag[way] = tag_of(hash);
+	s->pinned = (s->pinned & ~(1U << way)) | (__u32)pin << way;
+	m->rules->filled(m, s, way);
+	m->fills++;
+	return 1;
+}
