@@ -17,7 +17,6 @@ static int cmd_help(int argc, char **argv);
 #pragma weak cmd_status
 #pragma weak cmd_monitor
 #pragma weak cmd_dump_ports
-#pragma weak cmd_trace
 
 static const struct cli_command commands[] = {
 	{"slice", cmd_slice, "VERB ...", "create, list, show, check or destroy slices"},
