@@ -17,6 +17,10 @@
 
 #include <cxltab/base.h>
 
+#ifndef __BPF__
+#include <time.h>
+#endif
+
 #ifdef __BPF__
 
 #if !defined(__TARGET_ARCH_x86)
@@ -68,6 +72,12 @@ CXLT_INLINE void cxlt_add(__u64 __arena *p, __u64 v)
 CXLT_INLINE void cxlt_prefetch(const void __arena *p)
 {
 	(void)p;
+}
+
+/* A BPF program is not descheduled between its loads. */
+CXLT_INLINE __u64 cxlt_ticks(void)
+{
+	return 0;
 }
 
 #else
@@ -130,6 +140,28 @@ CXLT_INLINE void cxlt_prefetch(const void *p)
 	__builtin_prefetch(p);
 }
 
+/*
+ * Coarse time in ns, for one purpose: a reader that was descheduled between its first and last
+ * sequence load for long enough that a sequence may have come round must not believe in
+ * "unchanged".  The coarse clock is two loads in the vDSO, a time stamp counter four times that.
+ */
+CXLT_INLINE __u64 cxlt_ticks(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
+
 #endif
+
+/* A second: no bucket sees 2^32 events in that time. */
+#define CXLT_TICKS_MAX 1000000000ULL
+
+/* True if what was read since `since` may be from before and after a sequence came round. */
+CXLT_INLINE int cxlt_too_long(__u64 since)
+{
+	return cxlt_unlikely(cxlt_ticks() - since > CXLT_TICKS_MAX);
+}
 
 #endif

@@ -13,6 +13,7 @@
  *   - an entry by its sequence (even and unchanged), its slot (unchanged) and the geometry;
  *   - a miss by the sequences of the buckets read and the geometry;
  *   - the table by its list word and the sum of its change words.
+ *   - in userspace, a search that took long enough for a sequence to come round, by time.
  * At most CXLT_TRIES tries on each level, then "unstable".
  *
  * Results: 1 found (in w->rule), 0 a proven miss, or -reason (-CXLT_R_UNSTABLE, _BUDGET,
@@ -338,8 +339,8 @@ CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __
 		return -CXLT_R_BAD_GOTO;
 	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES)
 	{
+		__u64 list, since = cxlt_ticks();
 		__u32 unseen;
-		__u64 list;
 		int rc;
 
 		w->chg.n = n0;
@@ -354,7 +355,7 @@ CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __
 		if (rc == -CXLT_R_BUDGET)
 			return rc;
 		if (cxlt_load(&t->list) != list ||
-		    cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0)
+		    cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0 || cxlt_too_long(since))
 			continue;
 		if (v->flags & CXLT_VIEW_DEVICE && unseen && rc >= 0 &&
 		    (!rc || unseen > w->rule.prio))

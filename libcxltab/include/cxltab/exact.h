@@ -131,12 +131,13 @@ CXLT_INLINE int cxlt_exact_find(const struct cxlt_view *v, __u32 tuple, const __
 	h = cxlt_exact_hash(v->secrets, cxlt_load(&t->secret), key, n_key);
 	CXLT_FOR(try, CXLT_EXACT_TRIES, CXLT_EXACT_TRIES)
 	{
+		__u64 since = cxlt_ticks();
 		int rc;
 
 		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
 		rc = cxlt_exact_try(v, t, cxlt_load_acquire(&t->geo), h, id, key, n_key, val,
 				    n_val);
-		if (rc != -CXLT_EAGAIN)
+		if (rc != -CXLT_EAGAIN && !cxlt_too_long(since))
 			return rc > 0 ? 0 : rc ? rc : -CXLT_ENOENT;
 	}
 	return -CXLT_EAGAIN;
@@ -153,7 +154,7 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 					__u64 *const *vals, __u32 n_val, int *rc)
 {
 	const struct cxlt_tuple *t = cxlt_line(v, tuple, CXLT_EXACT_LINES);
-	__u64 h[CXLT_EXACT_BATCH], geo, secret;
+	__u64 h[CXLT_EXACT_BATCH], geo, secret, since = cxlt_ticks();
 	__u32 i, j, id, mask, hits = 0;
 
 	if (n > CXLT_EXACT_BATCH)
@@ -181,10 +182,13 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 			continue;
 		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
 			__u64 slot = cxlt_load(&b->slot[j]);
+			const char *e = (const char *)v->base + ((__u64)CXLT_SLOT_REF(slot) << 6);
 
-			if (CXLT_SLOT_HEAD(slot) == want)
-				cxlt_prefetch((const char *)v->base +
-					      ((__u64)CXLT_SLOT_REF(slot) << 6));
+			if (CXLT_SLOT_HEAD(slot) != want)
+				continue;
+			cxlt_prefetch(e);
+			if ((2 + n_key + n_val) * 8 > CXLT_LINE)
+				cxlt_prefetch(e + CXLT_LINE);
 		}
 	}
 	for (i = 0; i < n; i++) {
@@ -197,6 +201,11 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 		rc[i] = r;
 		hits += !r;
 	}
+	if (cxlt_too_long(since))
+		for (hits = 0, i = 0; i < n; i++) {
+			rc[i] = cxlt_exact_find(v, tuple, keys[i], n_key, vals[i], n_val);
+			hits += !rc[i];
+		}
 	return hits;
 }
 

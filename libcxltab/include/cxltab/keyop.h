@@ -15,7 +15,7 @@
 
 #include <cxltab/base.h>
 #include <cxltab/key.h>
-#include <cxltab/parse.h>
+#include <cxltab/proto.h>
 #include <cxltab/reason.h>
 
 #define CXLT_TCI_MASK 0xffffULL
