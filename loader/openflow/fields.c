@@ -53,41 +53,88 @@ const struct of_shorthand of_shorthand[] = {
  * own length.  Open vSwitch's names first, then ipv4_src and the like, which it lacks.
  */
 #define NAMES_2(F, H) H("ip", IP)
-#define NAMES_3(F, H) H("tcp", TCP) H("udp", UDP) H("arp", ARP) H("ip6", IPV6)
-#define NAMES_4(F, H)                                                                   \
-	H("icmp", ICMP)                                                                 \
-	H("ipv6", IPV6) H("tcp6", TCP6) H("udp6", UDP6) H("sctp", SCTP) H("rarp", RARP) \
-		F("reg0", REG0) F("reg1", REG1) F("reg2", REG2) F("reg3", REG3)
-#define NAMES_5(F, H) H("icmp6", ICMP6) H("sctp6", SCTP6) F("xreg0", XREG0) F("xreg1", XREG1)
-#define NAMES_6(F, H)                                                                       \
-	F("nw_src", IPV4_SRC)                                                               \
-	F("nw_dst", IPV4_DST) F("tp_src", TP_SRC) F("tp_dst", TP_DST) F("dl_src", ETH_SRC)  \
-		F("dl_dst", ETH_DST) F("ip_src", IPV4_SRC) F("ip_dst", IPV4_DST)            \
-			F("nw_tos", NW_TOS) F("nw_ecn", IP_ECN) F("ip_ecn", IP_ECN)         \
-				F("nw_ttl", IP_TTL) F("ip_ttl", IP_TTL) F("arp_op", ARP_OP) \
-					F("nd_sll", ND_SLL) F("nd_tll", ND_TLL)             \
-						F("tun_id", TUN_ID)
-#define NAMES_7(F, H)                                                                             \
-	F("in_port", IN_PORT)                                                                     \
-	F("dl_type", ETH_TYPE) F("dl_vlan", DL_VLAN) F("eth_src", ETH_SRC) F("eth_dst", ETH_DST)  \
-		F("tcp_src", TCP_SRC) F("tcp_dst", TCP_DST) F("udp_src", UDP_SRC)                 \
-			F("udp_dst", UDP_DST) F("ip_dscp", IP_DSCP) F("ip_frag", IP_FRAG)         \
-				F("nw_frag", IP_FRAG) F("arp_spa", ARP_SPA) F("arp_tpa", ARP_TPA) \
-					F("arp_sha", ARP_SHA) F("arp_tha", ARP_THA)
-#define NAMES_8(F, H)                                                                           \
-	F("nw_proto", IP_PROTO)                                                                 \
-	F("ip_proto", IP_PROTO) F("eth_type", ETH_TYPE) F("vlan_vid", VLAN_VID)                 \
-		F("vlan_pcp", VLAN_PCP) F("vlan_tci", VLAN_TCI) F("ipv6_src", IPV6_SRC)         \
-			F("ipv6_dst", IPV6_DST) F("ipv4_src", IPV4_SRC) F("ipv4_dst", IPV4_DST) \
-				F("sctp_src", SCTP_SRC) F("sctp_dst", SCTP_DST)                 \
-					F("metadata", METADATA)
-#define NAMES_9(F, H)                                                                 \
-	F("tcp_flags", TCP_FLAGS)                                                     \
-	F("icmp_type", ICMP_TYPE) F("icmp_code", ICMP_CODE) F("nd_target", ND_TARGET) \
-		F("tunnel_id", TUN_ID) F("vxlan_vni", VXLAN_VNI)
+#define NAMES_3(F, H) \
+	H("tcp", TCP) \
+	H("udp", UDP) \
+	H("arp", ARP) \
+	H("ip6", IPV6)
+#define NAMES_4(F, H)   \
+	H("icmp", ICMP) \
+	H("ipv6", IPV6) \
+	H("tcp6", TCP6) \
+	H("udp6", UDP6) \
+	H("sctp", SCTP) \
+	H("rarp", RARP) \
+	F("reg0", REG0) \
+	F("reg1", REG1) \
+	F("reg2", REG2) \
+	F("reg3", REG3)
+#define NAMES_5(F, H)     \
+	H("icmp6", ICMP6) \
+	H("sctp6", SCTP6) \
+	F("xreg0", XREG0) \
+	F("xreg1", XREG1)
+#define NAMES_6(F, H)         \
+	F("nw_src", IPV4_SRC) \
+	F("nw_dst", IPV4_DST) \
+	F("tp_src", TP_SRC)   \
+	F("tp_dst", TP_DST)   \
+	F("dl_src", ETH_SRC)  \
+	F("dl_dst", ETH_DST)  \
+	F("ip_src", IPV4_SRC) \
+	F("ip_dst", IPV4_DST) \
+	F("nw_tos", NW_TOS)   \
+	F("nw_ecn", IP_ECN)   \
+	F("ip_ecn", IP_ECN)   \
+	F("nw_ttl", IP_TTL)   \
+	F("ip_ttl", IP_TTL)   \
+	F("arp_op", ARP_OP)   \
+	F("nd_sll", ND_SLL)   \
+	F("nd_tll", ND_TLL)   \
+	F("tun_id", TUN_ID)
+#define NAMES_7(F, H)          \
+	F("in_port", IN_PORT)  \
+	F("dl_type", ETH_TYPE) \
+	F("dl_vlan", DL_VLAN)  \
+	F("eth_src", ETH_SRC)  \
+	F("eth_dst", ETH_DST)  \
+	F("tcp_src", TCP_SRC)  \
+	F("tcp_dst", TCP_DST)  \
+	F("udp_src", UDP_SRC)  \
+	F("udp_dst", UDP_DST)  \
+	F("ip_dscp", IP_DSCP)  \
+	F("ip_frag", IP_FRAG)  \
+	F("nw_frag", IP_FRAG)  \
+	F("arp_spa", ARP_SPA)  \
+	F("arp_tpa", ARP_TPA)  \
+	F("arp_sha", ARP_SHA)  \
+	F("arp_tha", ARP_THA)
+#define NAMES_8(F, H)           \
+	F("nw_proto", IP_PROTO) \
+	F("ip_proto", IP_PROTO) \
+	F("eth_type", ETH_TYPE) \
+	F("vlan_vid", VLAN_VID) \
+	F("vlan_pcp", VLAN_PCP) \
+	F("vlan_tci", VLAN_TCI) \
+	F("ipv6_src", IPV6_SRC) \
+	F("ipv6_dst", IPV6_DST) \
+	F("ipv4_src", IPV4_SRC) \
+	F("ipv4_dst", IPV4_DST) \
+	F("sctp_src", SCTP_SRC) \
+	F("sctp_dst", SCTP_DST) \
+	F("metadata", METADATA)
+#define NAMES_9(F, H)             \
+	F("tcp_flags", TCP_FLAGS) \
+	F("icmp_type", ICMP_TYPE) \
+	F("icmp_code", ICMP_CODE) \
+	F("nd_target", ND_TARGET) \
+	F("tunnel_id", TUN_ID)    \
+	F("vxlan_vni", VXLAN_VNI)
 #define NAMES_10(F, H) F("ipv6_label", IPV6_LABEL)
-#define NAMES_11(F, H) \
-	F("dl_vlan_pcp", VLAN_PCP) F("icmpv6_type", ICMPV6_TYPE) F("icmpv6_code", ICMPV6_CODE)
+#define NAMES_11(F, H)                \
+	F("dl_vlan_pcp", VLAN_PCP)    \
+	F("icmpv6_type", ICMPV6_TYPE) \
+	F("icmpv6_code", ICMPV6_CODE)
 
 #define FIELD_ROW(text, id) {text, OF_S_##id, 0},
 #define SHORT_ROW(text, id) {text, OF_SHORTHAND + SH_##id, 0},

@@ -152,7 +152,7 @@ size_t of_format_actions(const __u64 *prog, __u32 n_prog, char *buf, size_t size
  */
 size_t of_format_flow(const struct of_flow *flow, char *buf, size_t size);
 
-/* "in_port=1,tcp,...": each field of a key that differs from 0, without masks. */
+/* "tcp,in_port=1,...": what of_parse_packet_key makes the key of (but an inner tag). */
 size_t of_format_key(const struct cxlt_key *key, char *buf, size_t size);
 
 /*
@@ -184,7 +184,8 @@ int of_actions_each(const __u64 *prog, __u32 n_prog, of_action_cb *cb, void *arg
 
 /*
  * Parses "in_port=1,tcp,nw_dst=10.0.0.1,tp_dst=80" into the key of one packet: no masks, no
- * prefixes.  What isn't given is 0, except ip_ttl of IP packets (64) and tcp_flags of TCP (ack).
+ * prefixes.  What isn't given is 0, except eth_type (0x05ff: none), ip_ttl of IP packets (64),
+ * tcp_flags of TCP (ack), arp_op (1) and the destination port of VXLAN.
  */
 int of_parse_packet_key(const char *text, struct cxlt_key *key, struct of_error *err);
 

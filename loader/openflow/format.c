@@ -483,27 +483,39 @@ size_t of_format_flow(const struct of_flow *flow, char *buf, size_t size)
 	return b.len + of_format_actions(flow->prog, flow->n_prog, room ? buf + b.len : NULL, room);
 }
 
+/* 0 unless the field is printed: it differs from what of_parse_packet_key would assume. */
+static __u64 key_mask(const struct cxlt_key *key, int field, const struct of_env *env)
+{
+	const struct cxlt_field_info *f = &cxlt_field_info[field];
+	bool zero = !(key->w[f->word] >> f->shift & CXLT_BITMASK(f->bits));
+
+	switch (field) {
+	case CXLT_F_VLAN_TPID:
+	case CXLT_F_VLAN_TPID2: return 0;
+	case CXLT_F_IP_TTL: return of_prereq_holds(OF_P_IP, env) ? 0xff : 0;
+	case CXLT_F_TCP_FLAGS: return of_prereq_holds(OF_P_TCP, env) ? 0xfff : 0;
+	case CXLT_F_IP_FRAG: return zero ? 0 : OF_FRAG_MASK;
+	case CXLT_F_IPV6_LABEL: return zero ? 0 : 0xfffff;
+	case CXLT_F_VXLAN_VNI: return zero ? 0 : 0xffffff;
+	}
+	return zero ? 0 : CXLT_BITMASK(f->bits);
+}
+
 size_t of_format_key(const struct cxlt_key *key, char *buf, size_t size)
 {
 	struct of_match match = {.value = *key};
+	struct of_env env = {
+		.eth_type = CXLT_KEY_GET(key, ETH_TYPE),
+		.ip_proto = CXLT_KEY_GET(key, IP_PROTO),
+	};
 
 	for (int i = 0; i < CXLT_N_FIELDS; i++) {
 		const struct cxlt_field_info *f = &cxlt_field_info[i];
-		__u64 mask = CXLT_BITMASK(f->bits);
 
-		if (f->bits == 128) {
-			if (key->w[f->word] | key->w[f->word + 1])
-				match.mask.w[f->word] = match.mask.w[f->word + 1] = ~0ULL;
-			continue;
-		}
-		if (i == CXLT_F_IPV6_LABEL)
-			mask = 0xfffff;
-		else if (i == CXLT_F_VXLAN_VNI)
-			mask = 0xffffff;
-		else if (i == CXLT_F_IP_FRAG)
-			mask = OF_FRAG_MASK;
-		if (key->w[f->word] >> f->shift & CXLT_BITMASK(f->bits))
-			match.mask.w[f->word] |= mask << f->shift;
+		if (f->bits < 128)
+			match.mask.w[f->word] |= key_mask(key, i, &env) << f->shift;
+		else if (key->w[f->word] | key->w[f->word + 1])
+			match.mask.w[f->word] = match.mask.w[f->word + 1] = ~0ULL;
 	}
 	return of_format_match(&match, OF_PRIORITY_DEFAULT, buf, size);
 }

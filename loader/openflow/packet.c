@@ -6,6 +6,7 @@
 
 enum {
 	MIN_FRAME = 60,
+	ETH_NONE = 0x05ff, /* eth_type of an 802.3 frame (parse.h) */
 	PORT_VXLAN = 4789,
 	LATER_OFFSET = 185, /* of later fragments, in units of 8 bytes: behind 1480 bytes */
 };
@@ -17,13 +18,36 @@ static void set_default(struct of_match *m, __u64 mask, unsigned int word, unsig
 		m->value.w[word] |= value << shift;
 }
 
+#define DEFAULT(m, id, value) \
+	set_default(m, CXLT_BITMASK(CXLT_BITS_##id), CXLT_WORD_##id, CXLT_SHIFT_##id, value)
+
+/* So that what the composed packet parses to is the key again. */
+static void packet_defaults(struct of_match *m)
+{
+	bool later = CXLT_KEY_GET(&m->value, IP_FRAG) & CXLT_FRAG_LATER;
+	struct of_env env;
+
+	of_env_of_match(m, &env);
+	DEFAULT(m, ETH_TYPE, ETH_NONE);
+	if (env.n_tags)
+		DEFAULT(m, VLAN_TPID, 0x8100);
+	if (of_prereq_holds(OF_P_ARP, &env))
+		DEFAULT(m, IP_PROTO, 1);
+	if (of_prereq_holds(OF_P_IP, &env))
+		DEFAULT(m, IP_TTL, 64);
+	/* A later fragment has no L4 header to have flags or ports in. */
+	if (of_prereq_holds(OF_P_TCP, &env) && !later)
+		DEFAULT(m, TCP_FLAGS, 0x010);
+	if (of_prereq_holds(OF_P_UDP, &env) && CXLT_KEY_GET(&m->mask, VXLAN_VNI))
+		DEFAULT(m, TP_DST, PORT_VXLAN);
+}
+
 int of_parse_packet_key(const char *text, struct cxlt_key *key, struct of_error *err)
 {
 	const char *p = text, *end = text + strlen(text);
 	struct of_match_parser parser;
 	struct of_match match;
 	struct of_pair pair;
-	struct of_env env;
 	int got;
 
 	of_match_begin(&parser, text, &match, err);
@@ -37,15 +61,11 @@ int of_parse_packet_key(const char *text, struct cxlt_key *key, struct of_error 
 		got = of_match_end(&parser);
 	if (got)
 		return got;
-	of_env_of_match(&match, &env);
-	if (of_prereq_holds(OF_P_IP, &env))
-		set_default(&match, 0xff, CXLT_WORD_IP_TTL, CXLT_SHIFT_IP_TTL, 64);
-	/* Later fragments have no L4 header to have flags in. */
-	if (of_prereq_holds(OF_P_TCP, &env) &&
-	    !(CXLT_KEY_GET(&match.value, IP_FRAG) & CXLT_FRAG_LATER))
-		set_default(&match, 0xfff, CXLT_WORD_TCP_FLAGS, CXLT_SHIFT_TCP_FLAGS, 0x010);
-	if (of_prereq_holds(OF_P_UDP, &env) && CXLT_KEY_GET(&match.mask, VXLAN_VNI))
-		set_default(&match, 0xffff, CXLT_WORD_TP_DST, CXLT_SHIFT_TP_DST, PORT_VXLAN);
+	packet_defaults(&match);
+	if (CXLT_KEY_GET(&match.mask, VXLAN_VNI) &&
+	    CXLT_KEY_GET(&match.value, TP_DST) != PORT_VXLAN)
+		return of_fail(&parser.text, parser.at[OF_S_VXLAN_VNI].p,
+			       "vxlan_vni without udp_dst=%d", PORT_VXLAN);
 	*key = match.value;
 	return 0;
 }
@@ -184,7 +204,8 @@ static void put_udp(struct frame *f, size_t at)
 		put(f, 0x08, 1); /* the VNI is valid */
 		put(f, 0, 3);
 		put(f, vni << 8, 4);
-		put(f, 0, 6 + 6); /* an empty frame inside */
+		put(f, 0, 6); /* an empty frame inside */
+		put(f, 0, 6);
 		put(f, 0xffff, 2);
 	}
 	put_at(f, at + 4, f->len - at);
@@ -226,8 +247,8 @@ static void put_icmp(struct frame *f, size_t at, bool v6)
 	if (v6 && !code && (type == OF_ND_SOLICIT || type == OF_ND_ADVERT)) {
 		put(f, k->w[CXLT_W_ND_TARGET_HI], 8);
 		put(f, k->w[CXLT_W_ND_TARGET_LO], 8);
-		put_nd_option(f, 1, type == OF_ND_SOLICIT ? CXLT_KEY_GET(k, ARP_SHA) : 0);
-		put_nd_option(f, 2, type == OF_ND_ADVERT ? CXLT_KEY_GET(k, ARP_THA) : 0);
+		put_nd_option(f, 1, CXLT_KEY_GET(k, ARP_SHA));
+		put_nd_option(f, 2, CXLT_KEY_GET(k, ARP_THA));
 	}
 	put_at(f, at + 2,
 	       fold(sum_bytes(f, at, v6 ? pseudo_header(f, f->len - at, OF_IP_ICMPV6) : 0)));
@@ -298,7 +319,7 @@ static void put_ipv6(struct frame *f)
 	for (int w = CXLT_W_IPV6_SRC_HI; w <= CXLT_W_IPV6_DST_LO; w++)
 		put(f, k->w[w], 8);
 	if (frag) {
-		put(f, proto, 1);
+		put(f, proto == 44 ? 59 : proto, 1); /* parsed keys have 44 here (parse.h) */
 		put(f, 0, 1);
 		put(f, fragment_word(f, 3, 1), 2);
 		put(f, 1, 4); /* identification */

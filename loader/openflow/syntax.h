@@ -272,6 +272,35 @@ int of_match_end(struct of_match_parser *p);
 
 /* ---- actions ---- */
 
+enum of_stage {
+	OF_STAGE_APPLY,
+	OF_STAGE_METADATA, /* write_metadata is behind us */
+	OF_STAGE_GOTO,
+};
+
+/* A program under construction. */
+struct of_program {
+	const struct of_text *t;
+	struct of_env env; /* what the packet has where the next action meets it */
+	__u64 *w;
+	__u32 n;
+	__u32 count; /* actions and instructions so far */
+	__u8 table;
+	enum of_stage stage;
+	const char *drop;
+};
+
+/* Appends words; -E2BIG with a message if the program is full. */
+int of_emit(struct of_program *g, const char *at, const __u64 *words, __u32 n);
+/* Emits the SETs of one spec; value and mask are checked, but not yet in their place. */
+int of_emit_spec(struct of_program *g, const char *at, int id, const struct of_value *v, __u32 arg);
+/* An error ("ACTION of WHAT without ip") unless the packet has what the action needs. */
+int of_action_needs(struct of_program *g, const struct of_pair *a, struct of_span what,
+		    enum of_prereq prereq);
+int of_action_mod(struct of_program *g, const struct of_pair *a, int id);
+int of_action_set_field(struct of_program *g, const struct of_pair *a);
+int of_action_load(struct of_program *g, const struct of_pair *a);
+
 int of_actions_parse(const struct of_text *t, struct of_span text, const struct of_match *match,
 		     __u8 table, __u64 *prog, __u32 *n_prog);
 
