@@ -115,6 +115,7 @@ CXLT_INLINE int cxlt_rule_copy(const struct cxlt_view *v, struct cxlt_work *w, _
 	lines = (sizeof(*e) + (n_key + n_prog) * 8 + CXLT_LINE - 1) / CXLT_LINE;
 	if (!cxlt_line(v, ref, lines))
 		return -CXLT_R_BAD_REF;
+	w->rule.torn = 1; /* until the whole probe has been validated */
 	w->rule.cookie = cxlt_load(&e->cookie);
 	w->rule.counters = cxlt_load32(&e->counters);
 	w->rule.prio = (__u16)(head >> 32);
@@ -302,6 +303,7 @@ CXLT_INLINE int cxlt_list_find(const struct cxlt_view *v, struct cxlt_work *w, _
 			return -CXLT_R_BAD_REF;
 	}
 	skip = v->flags & CXLT_VIEW_DEVICE ? CXLT_TUPLE_HOST : CXLT_TUPLE_SHADOW;
+	w->rule.torn = 0;
 	CXLT_FOR(i, n, CXLT_TUPLES_MAX)
 	{
 		__u64 item = cxlt_load(&items[i]);
@@ -315,15 +317,17 @@ CXLT_INLINE int cxlt_list_find(const struct cxlt_view *v, struct cxlt_work *w, _
 		rc = cxlt_charge(w, 1);
 		if (!rc)
 			rc = cxlt_tuple_find(v, w, CXLT_ITEM_REF(item), best);
-		if (rc == CXLT_OUT_OF_DOMAIN) {
-			if (*unseen < prio + 1)
-				*unseen = prio + 1;
-			continue;
-		}
-		if (rc < 0)
+		if (rc < 0 && rc != CXLT_OUT_OF_DOMAIN)
 			return rc;
-		if (rc)
+		if (rc > 0) {
 			best = w->rule.prio + 1;
+			w->rule.torn = 0;
+		}
+		/* A candidate that vanished while it was copied has overwritten the best one. */
+		if (cxlt_unlikely(w->rule.torn))
+			return CXLT_RETRY;
+		if (rc == CXLT_OUT_OF_DOMAIN && *unseen < prio + 1)
+			*unseen = prio + 1;
 	}
 	return best != 0;
 }
@@ -354,6 +358,8 @@ CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __
 		cxlt_read_barrier();
 		if (rc == -CXLT_R_BUDGET)
 			return rc;
+		if (rc == CXLT_RETRY)
+			continue;
 		if (cxlt_load(&t->list) != list ||
 		    cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0 || cxlt_too_long(since))
 			continue;

@@ -95,7 +95,7 @@ struct cxlt_rule_copy {
 	__u32 counters; /* line ref, 0 if not counted */
 	__u16 prio;
 	__u8 n_prog;
-	__u8 flags; /* CXLT_TUPLE_* of its tuple */
+	__u8 torn; /* being copied: not the winner yet */
 	__u64 prog[CXLT_PROG_MAX];
 };
 
