@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/data/packets.txt and tests/data/edits.txt with scapy.
+"""Writes tests/data/packets.txt, tests/data/edits.txt and the fuzzer's seeds with scapy.
 
 Usage: /usr/bin/python3 tests/gen_packets.py [tests/data]
 
@@ -297,8 +297,8 @@ def raw_packets():
     yield "tcp_offset_4", patched(tcp, _46=0x40), "bad_tcp", t
     yield "tcp_offset_6_beyond", patched(tcp, _46=0x60), "trunc_tcp", t
     yield "tcp_reserved_bits", patched(tcp, _46=0x5e, _47=0xff), "none", dict(t, tcp_flags=0xeff)
-    yield "first_fragment_short_tcp", patched(bytes(e() / v4(proto=6, flags="MF") / Raw(b"\0\1\0\2\0\0\0\0"))), "trunc_tcp", \
-        dict(full, ip_proto=6, ip_frag=1)
+    short = bytes(e() / v4(proto=6, flags="MF") / Raw(b"\0\1\0\2\0\0\0\0"))
+    yield "first_fragment_short_tcp", short, "trunc_tcp", dict(full, ip_proto=6, ip_frag=1)
 
     six = dict(eth, eth_type=0x86dd)
     base6 = bytes(e() / v6() / UDP(sport=1, dport=2) / b"abcd")
@@ -316,7 +316,8 @@ def raw_packets():
     yield "ipv6_tcp_beyond_window", big, "ext_limit", dict(full6, ip_proto=6)
     big = bytes(e() / v6() / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 250)]) / IPv6ExtHdrDestOpt() / UDP())
     yield "ipv6_ext_beyond_window", big, "ext_limit", dict(full6, ip_proto=60)
-    big = bytes(e() / v6() / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 180)]) / UDP(sport=1, dport=2) / (b"x" * 200))
+    big = bytes(e() / v6() / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 180)]) / UDP(sport=1, dport=2) /
+                (b"x" * 200))
     yield "ipv6_udp_ends_window", big, "none", dict(full6, ip_proto=17, tp_src=1, tp_dst=2)
     nd = bytes(e() / v6() / ns() / ICMPv6NDOptSrcLLAddr(lladdr=A))
     ndf = dict(full6, ip_proto=58, tp_src=135, nd_target=ip6("fe80::1234"))
@@ -356,7 +357,8 @@ def edits():
             if ln == "udpzero" and tn != "untagged":
                 continue
             yield f"v4_{ln}_{tn}", e(*tags) / v4() / l4, sets4 + " " + ports, e(*tags) / v4(**new4) / new
-            yield f"v4_{ln}_{tn}_addr", e(*tags) / v4() / l4, "ipv4_dst=c6336401", e(*tags) / v4(dst="198.51.100.1") / l4
+            after = e(*tags) / v4(dst="198.51.100.1") / l4
+            yield f"v4_{ln}_{tn}_addr", e(*tags) / v4() / l4, "ipv4_dst=c6336401", after
             if ln == "udpzero":
                 continue
             yield f"v6_{ln}_{tn}", e(*tags) / v6() / l4, sets6 + " " + ports, e(*tags) / v6(**new6) / new
@@ -413,17 +415,56 @@ def edits():
     yield "later_fragment", e() / later, "ipv4_src=7f000001 tp_src=1", e() / later2
 
 
+# What tests/fuzz/fuzz_parse.c reads: bytes beyond the window, number of actions, actions, frame.
+
+def seed_action(word, value, mask=2**64 - 1):
+    return struct.pack("<BBQQx", 7, word, value, mask)
+
+
+SEED_ACTIONS = {
+    "pop": struct.pack("<B18x", 1),
+    "push_push": struct.pack("<BB17x", 0, 1) + struct.pack("<B18x", 0),
+    "ports_ttl": seed_action(2, 0x1234567800000000, 0xffffffff00000000) + struct.pack("<B18x", 2),
+    "ipv4": seed_action(1, 0x0a0000010a000002),
+    "ipv6_dst": seed_action(8, 0x1111222233334444),
+    "arp": seed_action(16, 0x0202020202020000) + seed_action(1, 5),
+}
+
+SEED_FRAMES = {
+    "pop": ("ipv4_udp_qinq", "ipv6_tcp_dot1q"),
+    "push_push": ("ipv4_sctp_untagged", "icmp_untagged", "snap_ipv4"),
+    "ports_ttl": ("ipv4_sctp_qinq", "ipv4_tcpopt_untagged", "ipv6_first_tcp", "ipv4_later_fragment_empty",
+                  "ipv4_vxlan_untagged"),
+    "ipv4": ("ipv4_options_10", "ipv4_first_fragment", "udp_zero_checksum"),
+    "ipv6_dst": ("ipv6_rhleft_tcp", "ipv6_chain", "nd_both_options", "ipv6_later_fragment", "icmpv6_untagged"),
+    "arp": ("arp_reply", "rarp"),
+}
+
+
+def write_seeds(where, frames):
+    os.makedirs(where, exist_ok=True)
+    for actions, names in SEED_FRAMES.items():
+        data = SEED_ACTIONS[actions]
+        for name in names:
+            with open(os.path.join(where, f"{name}_{actions}"), "wb") as f:
+                f.write(bytes([0, len(data) // 19]) + data + frames[name])
+
+
 def main():
+    frames = {}
     where = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "data")
     out = Corpus(os.path.join(where, "packets.txt"), "# name | reason | key's fields, the others are 0 | frame\n")
     for name, built in good_packets():
         p = fill(built)
+        frames[name] = bytes(p)
         out.line(name, "none", text(fields(p, built)), bytes(p).hex())
     for name, data, reason, f in raw_packets():
+        frames[name] = data
         out.line(name, reason, text(f), data.hex())
-    out = Corpus(os.path.join(where, "edits.txt"), "# name | actions on the key, in order | frame before | frame after\n")
+    out = Corpus(os.path.join(where, "edits.txt"), "# name | actions on the key, in order | before | after\n")
     for name, before, actions, after in edits():
         out.line(name, actions, bytes(before).hex(), bytes(after).hex())
+    write_seeds(os.path.join(where, "..", "fuzz", "corpus", "parse"), frames)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ static void walk(const struct packet *p, struct walk *w)
 		type = get16(p->b + off);
 	}
 	w->l3 = off + 2;
-	if (type < 0x600) {
+	if (type < 0x600 && !memcmp(p->b + w->l3, "\xaa\xaa\x03\0\0\0", 6)) {
 		type = get16(p->b + off + 8);
 		w->l3 += 8;
 	}
@@ -203,6 +203,12 @@ static __u32 sctp_checksum(const struct packet *p, const struct walk *w)
 	return packet_crc32c(copy, len);
 }
 
+/* 0 and 0xffff are the same sum; whoever completes a partial checksum writes the latter. */
+static int same_sum(const __u8 *field, __u32 want)
+{
+	return get16(field) % 0xffff == want % 0xffff;
+}
+
 const char *packet_bad_checksum(const struct packet *p)
 {
 	const __u8 *b = p->b;
@@ -216,16 +222,16 @@ const char *packet_bad_checksum(const struct packet *p)
 	if (!w.version || w.fragment)
 		return NULL;
 	switch (w.proto) {
-	case 6: return get16(b + w.l4 + 16) == l4_checksum(p, &w) ? NULL : "TCP";
+	case 6: return same_sum(b + w.l4 + 16, l4_checksum(p, &w)) ? NULL : "TCP";
 	case 17:
 		if (!get16(b + w.l4 + 6))
 			return NULL;
-		return get16(b + w.l4 + 6) == l4_checksum(p, &w) ? NULL : "UDP";
+		return same_sum(b + w.l4 + 6, l4_checksum(p, &w)) ? NULL : "UDP";
 	case 1:
 	case 58:
 		if ((w.proto == 1) != (w.version == 4))
 			return NULL;
-		return get16(b + w.l4 + 2) == l4_checksum(p, &w) ? NULL : "ICMP";
+		return same_sum(b + w.l4 + 2, l4_checksum(p, &w)) ? NULL : "ICMP";
 	case 132:
 		crc = sctp_checksum(p, &w);
 		set32_le(le, crc);

@@ -88,20 +88,23 @@ CXLT_INLINE __u32 cxlt_crc32c_delta(__u32 delta, __u32 len)
 
 #ifndef __BPF__
 
-/* The one's complement sum of len bytes, in host order, not inverted. */
+/*
+ * The one's complement sum of len bytes, in host order, not inverted.  Such a sum may be taken in
+ * either byte order and swapped at the end (RFC 1071 2B).
+ */
 CXLT_INLINE __u32 cxlt_csum_bytes(const __u8 *p, __u32 len)
 {
-	__u64 sum = 0;
+	__u64 sum = 0, sum2 = 0;
 
-	for (; len >= 4; p += 4, len -= 4)
-		sum += cxlt_get32(p);
-	if (len & 2) {
-		sum += cxlt_get16(p);
-		p += 2;
+	for (; len >= 8; p += 8, len -= 8) {
+		sum += cxlt_get32_le(p);
+		sum2 += cxlt_get32_le(p + 4);
 	}
-	if (len & 1)
-		sum += p[0] << 8;
-	return cxlt_csum_fold(sum);
+	for (; len >= 2; p += 2, len -= 2)
+		sum += cxlt_bswap16((__u16)cxlt_get16(p));
+	if (len)
+		sum += p[0];
+	return cxlt_bswap16((__u16)cxlt_csum_fold(sum + sum2));
 }
 
 /* CRC32c over len bytes, continued from crc (start with ~0, invert at the end). */
