@@ -5,10 +5,6 @@
 
 #include "nicsim.h"
 
-/* Commands whose file isn't there yet are not offered. */
-#pragma weak nicsim_cmd_stats
-#pragma weak nicsim_cmd_bench
-
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -24,7 +20,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	for (i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (commands[i].run && !strcmp(argv[1], commands[i].name))
+		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
 	if (argc > 1 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
 		puts("nicsim " CXLT_VERSION);
@@ -36,8 +32,7 @@ int main(int argc, char **argv)
 	puts("Usage: nicsim COMMAND [OPTION...]\n"
 	     "A NIC's fast path that reads the tables of a slice.\n");
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (commands[i].run)
-			printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
 	puts("\nnicsim COMMAND --help says more; so does nicsim(8).");
 	return argc > 1 ? 0 : NICSIM_USAGE;
 }

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+#include "nic.h"
+
+enum {
+	BENCH_PORTS = 64,  /* ports 1 to 64 exist, and swallow what they are sent */
+	CLOCK_EVERY = 256, /* batches between two looks at the clock */
+	WARM_PACKETS = 1 << 18,
+};
+
+struct bench {
+	struct cxlt_nic nic;
+	struct cxlt_nic_stats stats;
+	const struct cxlt_traffic *traffic;
+	__u32 at; /* in the order */
+	__u64 sent, sent_bytes, punts;
+};
+
+static int null_transmit(void *arg, const struct cxlt_nic_out *o)
+{
+	struct bench *b = arg;
+
+	b->sent++;
+	b->sent_bytes += o->head ? o->packet->len - o->skip + o->head_len : o->packet->len;
+	return 0;
+}
+
+static int null_punt(void *arg, const struct cxlt_nic_packet *p)
+{
+	((struct bench *)arg)->punts++;
+	return 0;
+}
+
+static const struct cxlt_frame_ref *frame_at(const struct bench *b, __u32 at)
+{
+	const struct cxlt_traffic *t = b->traffic;
+
+	return &t->frame[t->order[at & (t->n_order - 1)]];
+}
+
+static void run_batch(struct bench *b)
+{
+	struct cxlt_nic_packet p[CXLT_NIC_BATCH];
+	__u32 i;
+
+	for (i = 0; i < CXLT_NIC_BATCH; i++) {
+		const struct cxlt_frame_ref *f = frame_at(b, b->at + i);
+
+		/* The descriptor two batches ahead, the frame one ahead. */
+		__builtin_prefetch(frame_at(b, b->at + i + 2 * CXLT_NIC_BATCH));
+		__builtin_prefetch(frame_at(b, b->at + i + CXLT_NIC_BATCH)->data);
+		p[i].data = f->data;
+		p[i].len = f->len;
+		p[i].port = f->in_port - 1;
+		p[i].segments = 1;
+		memset(&p[i].offload, 0, sizeof(p[i].offload));
+	}
+	b->at += CXLT_NIC_BATCH;
+	cxlt_nic_batch(&b->nic, p, CXLT_NIC_BATCH);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void reset(struct bench *b)
+{
+	struct cxlt_mat *m = b->nic.mat;
+
+	m->lookups = m->hits = m->fills = m->stale = m->evictions = 0;
+	b->nic.lines = b->nic.lookups = 0;
+	b->sent = b->sent_bytes = b->punts = 0;
+	memset(b->stats.port, 0, sizeof(b->stats.port));
+}
+
+static void collect(const struct bench *b, double seconds, __u64 packets,
+		    struct cxlt_bench_result *r)
+{
+	const struct cxlt_mat *m = b->nic.mat;
+	__u32 i, k;
+
+	memset(r, 0, sizeof(*r));
+	r->seconds = seconds;
+	r->packets = packets;
+	r->mpps = packets / seconds / 1e6;
+	r->ns_per_packet = seconds / packets * 1e9;
+	r->sent = b->sent;
+	r->sent_bytes = b->sent_bytes;
+	r->punts = b->punts;
+	r->mat_lookups = m->lookups;
+	r->mat_hits = m->hits;
+	r->mat_fills = m->fills;
+	r->mat_stale = m->stale;
+	r->mat_evictions = m->evictions;
+	r->lookups = b->nic.lookups;
+	r->lines = b->nic.lines;
+	for (i = 0; i < BENCH_PORTS; i++)
+		for (k = 0; k < CXLT_REASON_MAX; k++)
+			r->reasons[k] += b->stats.port[i].net.reasons[k];
+}
+
+int cxlt_bench(const struct cxlt_slice *slice, const struct cxlt_mat_config *mat,
+	       const struct cxlt_traffic *traffic, double seconds, __u64 packets,
+	       struct cxlt_bench_result *r)
+{
+	struct bench *b = aligned_alloc(64, (sizeof(*b) + 63) & ~63UL);
+	__u32 ports[BENCH_PORTS], i;
+	double start, t;
+	__u64 done = 0;
+	int rc;
+
+	if (!b)
+		return -ENOMEM;
+	memset(b, 0, sizeof(*b));
+	b->traffic = traffic;
+	for (i = 0; i < BENCH_PORTS; i++)
+		ports[i] = i + 1;
+	rc = cxlt_nic_init(&b->nic, slice, mat, ports, BENCH_PORTS, &b->stats);
+	if (rc) {
+		free(b);
+		return rc;
+	}
+	b->nic.transmit = null_transmit;
+	b->nic.punt = null_punt;
+	b->nic.arg = b;
+	for (i = 0; i < WARM_PACKETS; i += CXLT_NIC_BATCH)
+		run_batch(b);
+	reset(b);
+	start = t = now();
+	do {
+		for (i = 0; i < CLOCK_EVERY && (!packets || done < packets); i++) {
+			run_batch(b);
+			done += CXLT_NIC_BATCH;
+		}
+		t = now();
+	} while ((!seconds || t - start < seconds) && (!packets || done < packets));
+	collect(b, t - start, done, r);
+	cxlt_nic_fini(&b->nic);
+	free(b);
+	return 0;
+}
