@@ -335,7 +335,7 @@ static void audit_bitmaps(struct audit *a)
 			span = c->span - 1;
 		else if (spans && !a->spans[i] && c->span && !(c->used[0] & 1) &&
 			 c->span <= a->s->dir.n_chunks - i)
-			continue;
+			span = c->span - 1; /* a free one, whose other chunks say nothing */
 		else if (spans) {
 			complain(a, "chunk %u: a span of %u chunks that nothing uses", i, c->span);
 			if (a->fix) {
