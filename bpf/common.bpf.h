@@ -18,8 +18,6 @@
 #include <cxltab/base.h>
 #include <cxltab/work.h>
 #include <cxltab/view.h>
-#include <cxltab/classify.h>
-#include <cxltab/edit.h>
 #include "slowpath.h"
 
 /*
@@ -128,6 +126,41 @@ static __always_inline const struct cxlt_view *view(void)
 	return v;
 }
 
+int cxlt_bpf_tuple(struct cxlt_scratch *s, __u32 ref, __u32 best);
+int cxlt_bpf_chain(struct cxlt_scratch *s, __u32 ref, __u32 tuple, __u32 best);
+
+#define CXLT_CHAIN_FIND(v, w, p, at) \
+	cxlt_bpf_chain((struct cxlt_scratch *)(w), at, (p)->ref, (p)->best)
+#define CXLT_TUPLE_FIND(v, w, ref, best) cxlt_bpf_tuple((struct cxlt_scratch *)(w), ref, best)
+#include <cxltab/classify.h>
+#include <cxltab/edit.h>
+
+/* The entry behind a slot, and its chain, verified once. */
+__noinline int cxlt_bpf_chain(struct cxlt_scratch *s, __u32 ref, __u32 tuple, __u32 best)
+{
+	const struct cxlt_tuple __arena *t = cxlt_line(view(), tuple, 2 + CXLT_KEY_MAX / 8);
+	struct cxlt_probe p = {.ref = tuple, .best = best};
+	__u64 head;
+
+	if (!s || !t)
+		return -CXLT_R_INTERNAL;
+	asm volatile("" ::"r"(&arena)); /* a function that uses an arena must name it */
+	head = cxlt_load((const __u64 __arena *)&t->id);
+	p.tuple = t;
+	p.id = (__u32)head;
+	p.n_words = (head >> 32) & 0xff;
+	return cxlt_chain_find(view(), &s->w, &p, ref);
+}
+
+/* The search of one tuple, verified once. */
+__noinline int cxlt_bpf_tuple(struct cxlt_scratch *s, __u32 ref, __u32 best)
+{
+	if (!s)
+		return -CXLT_R_INTERNAL;
+	asm volatile("" ::"r"(&arena));
+	return cxlt_tuple_find(view(), &s->w, ref, best);
+}
+
 /* cxlt_classify(), verified once, and a note of the tables that this packet visited. */
 __noinline int cxlt_bpf_classify(struct cxlt_scratch *s, __u32 table)
 {
@@ -136,7 +169,7 @@ __noinline int cxlt_bpf_classify(struct cxlt_scratch *s, __u32 table)
 
 	if (!s)
 		return -CXLT_R_INTERNAL;
-	asm volatile("" ::"r"(&arena)); /* a function that uses an arena must name it */
+	asm volatile("" ::"r"(&arena));
 	rc = cxlt_classify(view(), &s->w, table);
 	if (!table) { /* a walk, or a new try */
 		s->n_visited = 0;
@@ -158,8 +191,11 @@ __noinline int cxlt_bpf_edit(struct cxlt_scratch *s, struct cxlt_csum_fix *fix)
 	return cxlt_edit(&s->w.frame, &s->w.lay, &s->w.orig, &s->w.key, fix);
 }
 
-#define CXLT_CLASSIFY(v, w, table) cxlt_bpf_classify((struct cxlt_scratch *)(w), table)
-#define CXLT_EDIT(w, fix)	   cxlt_bpf_edit((struct cxlt_scratch *)(w), fix)
+int cxlt_bpf_program(struct cxlt_scratch *s, __u32 table);
+
+#define CXLT_CLASSIFY(v, w, table)     cxlt_bpf_classify((struct cxlt_scratch *)(w), table)
+#define CXLT_WALK_PROGRAM(v, w, table) cxlt_bpf_program((struct cxlt_scratch *)(w), table)
+#define CXLT_EDIT(w, fix)	       cxlt_bpf_edit((struct cxlt_scratch *)(w), fix)
 #define CXLT_HAVE_ADAPTER
 
 /* The adapter's header defines these; see pipeline.h. */
@@ -172,6 +208,16 @@ static int cxlt_out_local(struct cxlt_adapter *a, struct cxlt_work *w);
 static int cxlt_out_controller(struct cxlt_adapter *a, struct cxlt_work *w, __u32 max_len);
 
 #include <cxltab/pipeline.h>
+
+__noinline int cxlt_bpf_program(struct cxlt_scratch *s, __u32 table)
+{
+	return s ? cxlt_walk_program(view(), &s->w, table) : CXLT_R_INTERNAL;
+}
+
+__noinline int cxlt_bpf_parse(struct cxlt_scratch *s)
+{
+	return s ? cxlt_work_parse(&s->w, s->w.frame.buf + CXLT_HDR_ROOM) : CXLT_R_INTERNAL;
+}
 
 static __always_inline struct cxlt_scratch *get_scratch(void)
 {

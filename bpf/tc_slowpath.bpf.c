@@ -63,6 +63,13 @@ static __always_inline int last_copy(struct cxlt_adapter *a, int rc)
 	return TCX_NEXT;
 }
 
+__noinline int cxlt_tc_commit(struct __sk_buff *skb, struct cxlt_scratch *s)
+{
+	struct cxlt_adapter a = {.skb = skb, .s = s};
+
+	return s ? cxlt_commit(&a, &s->w) : CXLT_R_INTERNAL;
+}
+
 static __always_inline int run(struct __sk_buff *skb, struct cxlt_scratch *s,
 			       const struct cxlt_port *in)
 {
@@ -74,7 +81,7 @@ static __always_inline int run(struct __sk_buff *skb, struct cxlt_scratch *s,
 	if (frame_load(skb, &s->w.frame))
 		return TCX_DROP;
 	s->len = s->w.frame.len;
-	rc = cxlt_work_parse(&s->w, s->w.frame.buf + CXLT_HDR_ROOM);
+	rc = cxlt_bpf_parse(s);
 	if (cxlt_unlikely(rc))
 		cxlt_work_refuse(view(), &s->w, rc);
 	else
@@ -82,7 +89,7 @@ static __always_inline int run(struct __sk_buff *skb, struct cxlt_scratch *s,
 	measure(skb, s);
 	came = wire_bytes(s);
 	if (leaves(&s->w.res)) {
-		rc = cxlt_commit(&a, &s->w);
+		rc = cxlt_tc_commit(skb, s);
 		if (cxlt_unlikely(rc && !s->sinks))
 			end_early(s, rc);
 		if (!cxlt_dry)

@@ -120,30 +120,60 @@ static __always_inline int store_words(struct xdp_md *ctx, struct cxlt_frame *f,
 	return 0;
 }
 
-static __always_inline int cxlt_out_headers(struct cxlt_adapter *a, struct cxlt_work *w,
-					    const struct cxlt_csum_fix *fix)
+/*
+ * What is long is a global function, verified once: the loop over the gathered ops, with all of it
+ * inlined, is more than the verifier walks.
+ */
+__noinline int cxlt_xdp_headers(struct xdp_md *ctx, struct cxlt_scratch *s,
+				struct cxlt_csum_fix *fix)
 {
-	struct cxlt_frame *f = &w->frame;
-	__u32 n = w->lay.l4 ? w->lay.l4 + 20 : w->lay.l3 + 40, head;
-	int rc = cxlt_edit_csum(f, fix);
+	struct cxlt_frame *f;
+	__u32 n, head;
+	int rc;
 
+	if (!s || !fix)
+		return CXLT_R_INTERNAL;
+	f = &s->w.frame;
+	rc = cxlt_edit_csum(f, fix);
 	if (rc)
 		return rc;
-	if (f->len != a->s->len && bpf_xdp_adjust_head(a->ctx, (int)(a->s->len - f->len)))
+	if (f->len != s->len && bpf_xdp_adjust_head(ctx, (int)(s->len - f->len)))
 		return CXLT_R_INTERNAL;
-	a->s->len = f->len;
-	a->s->shot = 0;
+	s->len = f->len;
+	s->shot = 0;
+	n = s->w.lay.l4 ? s->w.lay.l4 + 20 : s->w.lay.l3 + 40;
 	if (n > f->hdr_len)
 		n = f->hdr_len;
 	if (n < CXLT_ETH_HLEN || n > CXLT_HDR_MAX + 8)
 		return CXLT_R_INTERNAL;
-	if (cxlt_likely(!store_words(a->ctx, f, n)))
+	if (cxlt_likely(!store_words(ctx, f, n)))
 		return 0;
 	head = f->head;
 	CXLT_OPAQUE(head);
 	if (head > CXLT_HDR_ROOM + 8)
 		return CXLT_R_INTERNAL;
-	return bpf_xdp_store_bytes(a->ctx, 0, f->buf + head, n) ? CXLT_R_INTERNAL : 0;
+	return bpf_xdp_store_bytes(ctx, 0, f->buf + head, n) ? CXLT_R_INTERNAL : 0;
+}
+
+__noinline int cxlt_xdp_upcall(struct xdp_md *ctx, struct cxlt_scratch *s, __u32 max_len)
+{
+	int rc;
+
+	if (!s)
+		return CXLT_R_INTERNAL;
+	if (cxlt_dry)
+		rc = dry_output(ctx, s, CXLT_DRY_CONTROLLER, max_len);
+	else
+		rc = upcall(ctx, s, max_len, CXLT_PATH_XDP);
+	if (!rc)
+		s->sinks++;
+	return rc;
+}
+
+static __always_inline int cxlt_out_headers(struct cxlt_adapter *a, struct cxlt_work *w,
+					    const struct cxlt_csum_fix *fix)
+{
+	return cxlt_xdp_headers(a->ctx, a->s, (struct cxlt_csum_fix *)fix);
 }
 
 static __always_inline int cxlt_out_port(struct cxlt_adapter *a, struct cxlt_work *w, __u32 port)
@@ -178,12 +208,7 @@ static __always_inline int cxlt_out_local(struct cxlt_adapter *a, struct cxlt_wo
 static __always_inline int cxlt_out_controller(struct cxlt_adapter *a, struct cxlt_work *w,
 					       __u32 max_len)
 {
-	int rc = cxlt_dry ? dry_output(a->ctx, a->s, CXLT_DRY_CONTROLLER, max_len)
-			  : upcall(a->ctx, a->s, max_len, CXLT_PATH_XDP);
-
-	if (!rc)
-		a->s->sinks++;
-	return rc;
+	return cxlt_xdp_upcall(a->ctx, a->s, max_len);
 }
 
 #endif

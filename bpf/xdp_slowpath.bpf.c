@@ -69,14 +69,20 @@ static __always_inline int needs_tc(const struct cxlt_work *w)
 	return 0;
 }
 
+__noinline int cxlt_xdp_commit(struct xdp_md *ctx, struct cxlt_scratch *s)
+{
+	struct cxlt_adapter a = {.ctx = ctx, .s = s};
+
+	return s ? cxlt_commit(&a, &s->w) : CXLT_R_INTERNAL;
+}
+
 /* Phase 2, and the packet's end. */
 static __always_inline int commit(struct xdp_md *ctx, struct cxlt_scratch *s)
 {
-	struct cxlt_adapter a = {.ctx = ctx, .s = s};
 	__u32 came = s->len;
 	int rc, act = XDP_DROP;
 
-	rc = cxlt_commit(&a, &s->w);
+	rc = cxlt_xdp_commit(ctx, s);
 	if (s->local) {
 		act = XDP_PASS;
 	} else if (s->has_out && !cxlt_dry) {
@@ -104,7 +110,7 @@ static __always_inline int run(struct xdp_md *ctx, struct cxlt_scratch *s,
 	if (frame_load(ctx, &s->w.frame))
 		return XDP_DROP;
 	s->len = s->w.frame.len;
-	reason = cxlt_work_parse(&s->w, s->w.frame.buf + CXLT_HDR_ROOM);
+	reason = cxlt_bpf_parse(s);
 	if (cxlt_unlikely(reason))
 		cxlt_work_refuse(view(), &s->w, reason);
 	else

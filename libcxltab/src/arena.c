@@ -4,6 +4,7 @@
  * libbpf.  What an arena asks of its users is in KERNEL.md: every process maps all of it, at the
  * address that map_extra fixes, whose low 32 bits are 0 so that a line ref is an arena pointer.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +104,17 @@ int cxlt_arena_map(int fd, char **mem, __u64 *size)
 	return 0;
 }
 
+/* The kernel takes letters, digits, '_' and '.' alone. */
+static void set_map_name(struct map_create_attr *attr, const char *name)
+{
+	char *c;
+
+	snprintf(attr->map_name, sizeof(attr->map_name), "%.15s", name);
+	for (c = attr->map_name; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '.')
+			*c = '_';
+}
+
 int cxlt_arena_create(const char *name, __u64 size, char **mem)
 {
 	unsigned int try, seed = (unsigned int)(getpid() * 2654435761U);
@@ -117,7 +129,7 @@ int cxlt_arena_create(const char *name, __u64 size, char **mem)
 		attr.max_entries = (__u32)(size / ARENA_PAGE);
 		attr.map_flags = FLAG_MMAPABLE;
 		attr.map_extra = (ARENA_FIRST + slot) << 32;
-		snprintf(attr.map_name, sizeof(attr.map_name), "%.15s", name);
+		set_map_name(&attr, name);
 		fd = sys_bpf(CMD_MAP_CREATE, &attr, sizeof(attr));
 		if (fd == -EINVAL)
 			return cxlt_fail(-EOPNOTSUPP, "this kernel has no BPF arenas "

@@ -43,7 +43,7 @@ struct cxlt_probe {
 	__u32 id;
 	__u32 n_words;
 	__u32 best; /* 1 + priority that a candidate must exceed */
-	__u32 pad;
+	__u32 ref;  /* of the tuple */
 };
 
 CXLT_INLINE int cxlt_charge(struct cxlt_work *w, __u32 lines)
@@ -178,6 +178,11 @@ CXLT_INLINE int cxlt_chain_find(const struct cxlt_view *v, struct cxlt_work *w,
 	return -CXLT_R_BAD_REF;
 }
 
+/* A BPF program replaces some steps by global functions, each verified once and on its own. */
+#ifndef CXLT_CHAIN_FIND
+#define CXLT_CHAIN_FIND(v, w, p, ref) cxlt_chain_find(v, w, p, ref)
+#endif
+
 /* Looks for `want` (tag and flag) among a bucket's slots; as cxlt_chain_find(). */
 CXLT_INLINE int cxlt_bucket_find(const struct cxlt_view *v, struct cxlt_work *w,
 				 const struct cxlt_probe *p, const struct cxlt_bucket __arena *b,
@@ -192,7 +197,7 @@ CXLT_INLINE int cxlt_bucket_find(const struct cxlt_view *v, struct cxlt_work *w,
 
 		if (cxlt_likely(CXLT_SLOT_HEAD(slot) != want) || !slot)
 			continue;
-		rc = cxlt_chain_find(v, w, p, CXLT_SLOT_REF(slot));
+		rc = CXLT_CHAIN_FIND(v, w, p, CXLT_SLOT_REF(slot));
 		/* A slot that moved on explains any strange sight behind it. */
 		if (cxlt_load(&b->slot[i]) != slot || cxlt_load(&p->tuple->geo) != p->geo)
 			return CXLT_RETRY;
@@ -260,6 +265,7 @@ CXLT_INLINE int cxlt_tuple_find(const struct cxlt_view *v, struct cxlt_work *w, 
 	if (!t)
 		return -CXLT_R_BAD_REF;
 	p.tuple = t;
+	p.ref = ref;
 	p.best = best;
 	head = cxlt_load((const __u64 __arena *)&t->id);
 	p.id = (__u32)head;
@@ -286,6 +292,10 @@ CXLT_INLINE int cxlt_tuple_find(const struct cxlt_view *v, struct cxlt_work *w, 
 	}
 	return -CXLT_R_UNSTABLE;
 }
+
+#ifndef CXLT_TUPLE_FIND
+#define CXLT_TUPLE_FIND(v, w, ref, best) cxlt_tuple_find(v, w, ref, best)
+#endif
 
 /*
  * The search of one table's list; *unseen is raised to 1 + the highest priority that a rule which
@@ -316,7 +326,7 @@ CXLT_INLINE int cxlt_list_find(const struct cxlt_view *v, struct cxlt_work *w, _
 			continue;
 		rc = cxlt_charge(w, 1);
 		if (!rc)
-			rc = cxlt_tuple_find(v, w, CXLT_ITEM_REF(item), best);
+			rc = CXLT_TUPLE_FIND(v, w, CXLT_ITEM_REF(item), best);
 		if (rc < 0 && rc != CXLT_OUT_OF_DOMAIN)
 			return rc;
 		if (rc > 0) {

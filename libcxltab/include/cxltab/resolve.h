@@ -22,18 +22,13 @@
 #include <cxltab/view.h>
 #include <cxltab/work.h>
 
-/* A BPF program replaces this by a global function, which is verified once and on its own. */
+/* A BPF program replaces these by global functions, each verified once and on its own. */
 #ifndef CXLT_CLASSIFY
 #define CXLT_CLASSIFY(v, w, table) cxlt_classify(v, w, table)
 #endif
-
-/* What the walk has gathered besides w->res. */
-struct cxlt_walk {
-	__u32 next;	    /* table to go on with, 0: none */
-	__u32 only_in_port; /* an output to the packet's own port was left out */
-	__u32 sinks;	    /* copies that leave: outputs, LOCAL */
-	__u32 edited;	    /* the key changed since the last sink */
-};
+#ifndef CXLT_WALK_PROGRAM
+#define CXLT_WALK_PROGRAM(v, w, table) cxlt_walk_program(v, w, table)
+#endif
 
 CXLT_INLINE int cxlt_gather(struct cxlt_result *r, __u64 word)
 {
@@ -154,9 +149,9 @@ CXLT_INLINE int cxlt_walk_op(const struct cxlt_view *v, struct cxlt_work *w, str
 }
 
 /* All ops of the rule in w->rule; 0 or the reason that ends the packet. */
-CXLT_INLINE int cxlt_walk_program(const struct cxlt_view *v, struct cxlt_work *w,
-				  struct cxlt_walk *k, __u32 table)
+CXLT_INLINE int cxlt_walk_program(const struct cxlt_view *v, struct cxlt_work *w, __u32 table)
 {
+	struct cxlt_walk *k = &w->walk;
 	__u32 i, skip = 0;
 
 	k->next = 0;
@@ -253,7 +248,7 @@ CXLT_INLINE int cxlt_walk_tables(const struct cxlt_view *v, struct cxlt_work *w,
 		if (!rc)
 			return CXLT_R_TABLE_MISS;
 		cxlt_hit(w);
-		rc = cxlt_walk_program(v, w, k, table);
+		rc = CXLT_WALK_PROGRAM(v, w, table);
 		if (rc || !k->next)
 			return rc;
 		table = k->next;
@@ -265,7 +260,7 @@ CXLT_INLINE int cxlt_walk_tables(const struct cxlt_view *v, struct cxlt_work *w,
 CXLT_INLINE void cxlt_resolve(const struct cxlt_view *v, struct cxlt_work *w)
 {
 	const struct cxlt_control __arena *c = cxlt_line(v, v->control, 4);
-	struct cxlt_walk k;
+	struct cxlt_walk *k = &w->walk;
 	__u32 try, i;
 	int reason = CXLT_R_UNSTABLE;
 
@@ -274,7 +269,7 @@ CXLT_INLINE void cxlt_resolve(const struct cxlt_view *v, struct cxlt_work *w)
 	w->n_probes = 0;
 	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES)
 	{
-		k = (struct cxlt_walk){0};
+		*k = (struct cxlt_walk){0};
 		for (i = 0; i < CXLT_KEY_WORDS; i++)
 			w->key.w[i] = w->orig.w[i];
 		w->chg.n = 0;
@@ -290,13 +285,13 @@ CXLT_INLINE void cxlt_resolve(const struct cxlt_view *v, struct cxlt_work *w)
 		}
 		/* Pairs with the release of a commit in cxlt_bundle_commit(). */
 		w->version = cxlt_load_acquire(&c->version);
-		reason = cxlt_walk_tables(v, w, &k);
+		reason = cxlt_walk_tables(v, w, k);
 		cxlt_read_barrier();
 		if (cxlt_load_acquire(&c->floor) <= w->version)
 			break;
 		reason = CXLT_R_UNSTABLE;
 	}
-	cxlt_conclude(v, w, &k, reason);
+	cxlt_conclude(v, w, k, reason);
 }
 
 #endif

@@ -99,6 +99,14 @@ struct cxlt_rule_copy {
 	__u64 prog[CXLT_PROG_MAX];
 };
 
+/* What phase 1 has gathered besides the result; here, since the verifier follows the stack. */
+struct cxlt_walk {
+	__u32 next;	    /* table to go on with, 0: none */
+	__u32 only_in_port; /* an output to the packet's own port was left out */
+	__u32 sinks;	    /* copies that leave: outputs, LOCAL */
+	__u32 edited;	    /* the key changed since the last sink */
+};
+
 struct cxlt_work {
 	__u32 in_port;
 	__u32 budget;	/* lines that may still be touched */
@@ -110,6 +118,7 @@ struct cxlt_work {
 	struct cxlt_key key;  /* as rewritten so far */
 	struct cxlt_chgset chg;
 	struct cxlt_rule_copy rule;
+	struct cxlt_walk walk;
 	struct cxlt_result res;
 	struct cxlt_frame frame;
 };
