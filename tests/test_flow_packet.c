@@ -166,6 +166,36 @@ Test(flow_packet, text_of_a_key_describes_the_same_packet)
 	}
 }
 
+/* RFC 768: a sum that comes out as 0 is sent as 0xffff, since 0 means that there is none. */
+Test(flow_packet, udp_always_has_a_checksum)
+{
+	struct cxlt_key key;
+	struct packet p;
+	int all_ones = 0;
+
+	cr_assert_eq(of_parse_packet_key("udp,nw_src=1.2.3.4,nw_dst=5.6.7.8", &key, NULL), 0);
+	for (__u32 port = 0; port < 65536; port++) {
+		CXLT_KEY_SET(&key, TP_SRC, port);
+		compose(&key, &p, "udp");
+		cr_assert(p.b[40] | p.b[41], "port %u", port);
+		all_ones += p.b[40] == 0xff && p.b[41] == 0xff;
+	}
+	cr_assert_eq(all_ones, 1);
+}
+
+Test(flow_packet, later_fragment_lies_behind_1480_bytes)
+{
+	struct cxlt_key key;
+	struct packet p;
+
+	cr_assert_eq(of_parse_packet_key("udp,ip_frag=later", &key, NULL), 0);
+	compose(&key, &p, "IPv4");
+	cr_assert_eq(p.b[14 + 6] << 8 | p.b[14 + 7], 1480 / 8);
+	cr_assert_eq(of_parse_packet_key("udp6,ip_frag=later", &key, NULL), 0);
+	compose(&key, &p, "IPv6");
+	cr_assert_eq(p.b[14 + 40 + 2] << 8 | p.b[14 + 40 + 3], 1480);
+}
+
 Test(flow_packet, small_buffer_is_refused_and_not_overrun)
 {
 	struct cxlt_key key;

@@ -238,6 +238,7 @@ static const char *const actions[][3] = {
 	{"ipv6", "set_field:fe80::1->ipv6_src,set_field:::1->ipv6_dst", NULL},
 	{"ipv6", "set_field:fe80::1/64->ipv6_src", "set_field:fe80::/64->ipv6_src"},
 	{"ipv6", "set_field:fe80::1/::ffff->ipv6_src", "set_field:::1/::ffff->ipv6_src"},
+	{"ipv6", "set_field:1::/16->ipv6_src,set_field:2::/16->ipv6_src", NULL},
 	{"ipv6", "set_field:7->ipv6_label", "set_field:0x7->ipv6_label"},
 	{"tcp", "mod_tp_src:1,mod_tp_dst:2", NULL},
 	{"udp6", "mod_tp_src:1,set_field:2->udp_dst", "mod_tp_src:1,mod_tp_dst:2"},

@@ -104,7 +104,7 @@ static int settable(struct of_program *g, const struct of_pair *a, struct of_spa
 {
 	const char *near;
 
-	if (id >= 0 && id < OF_SHORTHAND && (of_spec[id].flags & OF_SETTABLE))
+	if (id >= 0 && id < OF_N_SPECS && (of_spec[id].flags & OF_SETTABLE))
 		return 0;
 	if (id >= 0)
 		return of_fail(g->t, field.p, "%.*s: %.*s can't be set", OF_SPAN_ARG(a->key),

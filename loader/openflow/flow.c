@@ -158,22 +158,22 @@ static int unsupported(struct flow_parser *f, const struct of_pair *pair)
 
 static int add_pair(struct flow_parser *f, const struct of_pair *pair)
 {
-	const struct of_span *k = &pair->key;
+	const struct of_span k = pair->key;
+	int id = of_field_find(k);
 
+	if (id >= 0) /* nearly always */
+		return of_match_add_field(&f->m, pair, id);
 	if (pair->delim == '(')
 		return of_fail(&f->m.text, pair->value.p - 1, "%.*s: \"(\" instead of \"=\"",
-			       OF_SPAN_ARG(*k));
-	/* Each test is behind a length: nearly every pair is a field. */
-	if (k->n == 5 && of_span_is(*k, "table"))
+			       OF_SPAN_ARG(k));
+	if (of_span_is(k, "table"))
 		return table(f, pair);
-	if (k->n == 6 && of_span_is(*k, "cookie"))
+	if (of_span_is(k, "cookie"))
 		return cookie(f, pair);
-	if (k->n == 8 && of_span_is(*k, "priority"))
+	if (of_span_is(k, "priority"))
 		return priority(f, pair);
-	if (k->n == 8 && of_span_is(*k, "out_port"))
+	if (of_span_is(k, "out_port"))
 		return out_port(f, pair);
-	if (of_field_find(*k) >= 0)
-		return of_match_add(&f->m, pair);
 	return unsupported(f, pair);
 }
 
@@ -227,14 +227,14 @@ int of_parse_flow_n(const char *line, size_t len, enum of_mode mode, struct of_f
 	got = of_match_end(&f.m);
 	if (got)
 		return got;
-	if (!actions == !has_actions(mode))
-		return actions ? of_actions_parse(
-					 &f.m.text, (struct of_span){actions, end - actions},
-					 &flow->match, flow->table, flow->prog, &flow->n_prog)
-			       : 0;
-	if (actions)
+	if (!actions && has_actions(mode))
+		return of_fail(&f.m.text, end, "actions= is missing");
+	if (!actions)
+		return 0;
+	if (!has_actions(mode))
 		return of_fail(&f.m.text, pair.key.p, "actions have no meaning here");
-	return of_fail(&f.m.text, end, "actions= is missing");
+	return of_actions_parse(&f.m.text, (struct of_span){actions, end - actions}, &flow->match,
+				flow->table, flow->prog, &flow->n_prog);
 }
 
 int of_parse_flow(const char *line, enum of_mode mode, struct of_flow *flow, struct of_error *err)

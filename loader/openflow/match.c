@@ -75,17 +75,8 @@ static int add_value(struct of_match_parser *p, const struct of_spec *spec,
 	return place(p, pair->key, spec->word, v.v[1] << spec->shift, v.m[1] << spec->shift);
 }
 
-int of_match_add(struct of_match_parser *p, const struct of_pair *pair)
+int of_match_add_field(struct of_match_parser *p, const struct of_pair *pair, int id)
 {
-	int id = of_field_find(pair->key);
-
-	if (id < 0) {
-		const char *near = of_field_near(pair->key);
-
-		return of_fail(&p->text, pair->key.p, "unknown field \"%.*s\"%s%s%s",
-			       OF_SPAN_ARG(pair->key), near ? " (did you mean " : "",
-			       near ? near : "", near ? "?)" : "");
-	}
 	if (pair->delim == '(')
 		return of_fail(&p->text, pair->value.p - 1, "%.*s: \"(\" instead of \"=\"",
 			       OF_SPAN_ARG(pair->key));
@@ -98,6 +89,19 @@ int of_match_add(struct of_match_parser *p, const struct of_pair *pair)
 	if (of_span_is(pair->value, "*") && !p->packet)
 		return 0;
 	return add_value(p, &of_spec[id], pair);
+}
+
+int of_match_add(struct of_match_parser *p, const struct of_pair *pair)
+{
+	int id = of_field_find(pair->key);
+	const char *near;
+
+	if (id >= 0)
+		return of_match_add_field(p, pair, id);
+	near = of_field_near(pair->key);
+	return of_fail(&p->text, pair->key.p, "unknown field \"%.*s\"%s%s%s",
+		       OF_SPAN_ARG(pair->key), near ? " (did you mean " : "", near ? near : "",
+		       near ? "?)" : "");
 }
 
 int of_match_end(struct of_match_parser *p)

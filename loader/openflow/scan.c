@@ -43,15 +43,36 @@ const char *of_error_text(const struct of_error *err, const char *name, char *bu
 	return buf;
 }
 
+/* What a byte may end: a value (separators), a key (these and the delimiters). */
+enum {
+	SEPARATOR = 1,
+	DELIMITER = 2,
+	PAREN = 4,
+};
+
+static const __u8 classes[256] = {
+	[','] = SEPARATOR,  [' '] = SEPARATOR,	       ['\t'] = SEPARATOR,
+	['\r'] = SEPARATOR, ['\n'] = SEPARATOR,	       [':'] = DELIMITER,
+	['='] = DELIMITER,  ['('] = DELIMITER | PAREN, [')'] = PAREN,
+};
+
+/* The first byte of [p, end) that is in one of the classes. */
+static const char *skip_to(const char *p, const char *end, unsigned int in)
+{
+	while (p < end && !(classes[(__u8)*p] & in))
+		p++;
+	return p;
+}
+
 /* The end of a value that began behind '(': its partner, or NULL. */
 static const char *closing(const char *p, const char *end)
 {
 	int depth = 1;
 
-	for (; p < end; p++) {
+	for (p = skip_to(p, end, PAREN); p < end; p = skip_to(p + 1, end, PAREN)) {
 		if (*p == '(')
 			depth++;
-		else if (*p == ')' && !--depth)
+		else if (!--depth)
 			return p;
 	}
 	return NULL;
@@ -62,12 +83,13 @@ static const char *value_end(const char *p, const char *end)
 {
 	int depth = 0;
 
-	for (; p < end; p++) {
+	for (p = skip_to(p, end, SEPARATOR | PAREN); p < end;
+	     p = skip_to(p + 1, end, SEPARATOR | PAREN)) {
 		if (*p == '(')
 			depth++;
 		else if (*p == ')')
 			depth--;
-		else if (depth <= 0 && of_is_separator(*p))
+		else if (depth <= 0)
 			break;
 	}
 	return p;
@@ -84,8 +106,7 @@ int of_next_pair(const struct of_text *t, const char **pp, const char *end, stru
 		return 0;
 	}
 	key = p;
-	while (p < end && !of_is_separator(*p) && *p != ':' && *p != '=' && *p != '(')
-		p++;
+	p = skip_to(p, end, SEPARATOR | DELIMITER);
 	pair->key = (struct of_span){key, p - key};
 	pair->value = (struct of_span){p, 0};
 	pair->delim = 0;

@@ -267,6 +267,8 @@ void of_match_begin(struct of_match_parser *p, const char *base, struct of_match
 		    struct of_error *err);
 /* Adds one pair; the caller has taken its own keywords out. */
 int of_match_add(struct of_match_parser *p, const struct of_pair *pair);
+/* The same, for a name that of_field_find knows as `id`. */
+int of_match_add_field(struct of_match_parser *p, const struct of_pair *pair, int id);
 /* Checks prerequisites. */
 int of_match_end(struct of_match_parser *p);
 
