@@ -357,3 +357,15 @@ Test(apply, a_failed_list_is_taken_back_even_in_a_full_slice)
 	free(before);
 	free(after);
 }
+
+static void report(void *arg, const char *text)
+{
+	cr_log_warn("%s", text);
+}
+
+Test(apply, the_slice_is_consistent_after_taking_back)
+{
+	add_many(4, 60000, "mod_nw_ttl:1,mod_nw_dst:1.2.3.4,output:1");
+	cr_assert_eq(run(), -ENOSPC);
+	cr_assert_eq(cxlt_slice_check(slice, report, NULL), 0);
+}
