@@ -184,19 +184,40 @@ static int header_check(const struct cxlt_header *h, __u64 size, int mode)
 	return 0;
 }
 
-/* [ref, ref + lines) must lie between the directory and the end of the device domain. */
-static int range_check(const struct cxlt_header *h, const char *name, __u32 ref, __u64 lines)
+/* A part of the slice that the directory names. */
+struct part {
+	const char *name;
+	__u32 ref;
+	__u64 lines;
+};
+
+/* Each part lies between the directory and the end of the device domain, and in no other one. */
+static int parts_check(const struct cxlt_header *h, const struct part *p, int n)
 {
-	if (ref < DIR_REF + DIR_LINES || ref + lines > h->dev_lines)
-		return cxlt_fail(-EPROTO,
-				 "directory.%s: lines %u+%llu are outside the device "
-				 "domain",
-				 name, ref, (unsigned long long)lines);
+	int i, j;
+
+	for (i = 0; i < n; i++) {
+		if (p[i].ref < DIR_REF + DIR_LINES || p[i].ref + p[i].lines > h->dev_lines)
+			return cxlt_fail(-EPROTO,
+					 "directory.%s: lines %u+%llu are outside the device "
+					 "domain",
+					 p[i].name, p[i].ref, (unsigned long long)p[i].lines);
+		for (j = 0; j < i; j++)
+			if (p[i].ref < p[j].ref + p[j].lines && p[j].ref < p[i].ref + p[i].lines)
+				return cxlt_fail(-EPROTO, "directory.%s overlaps directory.%s",
+						 p[i].name, p[j].name);
+	}
 	return 0;
 }
 
 static int directory_check(const struct cxlt_header *h, const struct cxlt_directory *d)
 {
+	const struct part parts[] = {
+		{"control", d->control, CONTROL_LINES},	   {"secrets", d->secrets, SECRET_LINES},
+		{"tables", d->tables, d->n_tables * 2ULL}, {"exacts", d->exacts, d->n_exacts},
+		{"intents", d->intents, d->n_intents},	   {"chunks", d->chunks, d->n_chunks},
+	};
+	__u32 i;
 	int rc;
 
 	if (!d->n_tables || d->n_tables > 255)
@@ -211,21 +232,14 @@ static int directory_check(const struct cxlt_header *h, const struct cxlt_direct
 		return cxlt_fail(-EPROTO, "directory.max_tuples is %u", d->max_tuples);
 	if (!d->work_budget)
 		return cxlt_fail(-EPROTO, "directory.work_budget is 0");
-	rc = range_check(h, "control", d->control, CONTROL_LINES);
-	if (!rc)
-		rc = range_check(h, "secrets", d->secrets, SECRET_LINES);
-	if (!rc)
-		rc = range_check(h, "tables", d->tables, d->n_tables * 2ULL);
-	if (!rc)
-		rc = range_check(h, "exacts", d->exacts, d->n_exacts);
-	if (!rc)
-		rc = range_check(h, "intents", d->intents, d->n_intents);
-	if (!rc)
-		rc = range_check(h, "chunks", d->chunks, d->n_chunks);
+	rc = parts_check(h, parts, sizeof(parts) / sizeof(parts[0]));
 	if (rc)
 		return rc;
-	if (d->chunk0 < d->chunks + d->n_chunks ||
-	    d->chunk0 + (__u64)d->n_chunks * CXLT_CHUNK_LINES > h->n_lines)
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (d->chunk0 < parts[i].ref + parts[i].lines)
+			return cxlt_fail(-EPROTO, "directory.chunk0: line %u is in directory.%s",
+					 d->chunk0, parts[i].name);
+	if (d->chunk0 + (__u64)d->n_chunks * CXLT_CHUNK_LINES > h->n_lines)
 		return cxlt_fail(-EPROTO, "directory.chunk0: %u chunks from line %u don't fit",
 				 d->n_chunks, d->chunk0);
 	return 0;
@@ -314,6 +328,17 @@ static int map_file(struct cxlt_slice *s)
 		return cxlt_fail(-errno, "mmap: %s", strerror(errno));
 	s->mem = p;
 	return 0;
+}
+
+/* Who may shrink the memory can kill its readers by SIGBUS: a memfd must forbid it. */
+static int seal_check(int fd)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (fstat(fd, &st) || st.st_nlink || seals < 0 || seals & F_SEAL_SHRINK)
+		return 0;
+	return cxlt_fail(-EPROTO, "the memfd isn't sealed against shrinking");
 }
 
 static bool is_path(const char *spec)
@@ -524,6 +549,8 @@ int cxlt_slice_attach_fd(int fd, int mode, struct cxlt_slice **out)
 	else if (arena)
 		rc = cxlt_arena_map(s->fd, &s->mem, &s->size);
 	else
+		rc = seal_check(s->fd);
+	if (!rc && !arena)
 		rc = map_file(s);
 	if (!rc)
 		snprintf(s->lock_path, sizeof(s->lock_path), "/proc/self/fd/%d", s->fd);
@@ -537,13 +564,28 @@ int cxlt_slice_attach_fd(int fd, int mode, struct cxlt_slice **out)
 	return 0;
 }
 
+/* A path may name anything: only what begins like a slice is removed. */
+static int destroy_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	__u64 magic = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return cxlt_fail(-errno, "slice '%s': %s", path, strerror(errno));
+	n = pread(fd, &magic, sizeof(magic), 0);
+	close(fd);
+	if (n != sizeof(magic) || magic != CXLT_MAGIC)
+		return cxlt_fail(-EPROTO, "'%s' is no slice: not removed", path);
+	return unlink(path) ? cxlt_fail(-errno, "slice '%s': %s", path, strerror(errno)) : 0;
+}
+
 int cxlt_slice_destroy(const char *spec)
 {
 	char dir[128], pin[128], lock[128];
 
 	if (is_path(spec))
-		return unlink(spec) ? cxlt_fail(-errno, "slice '%s': %s", spec, strerror(errno))
-				    : 0;
+		return destroy_file(spec);
 	if (name_check(spec))
 		return -EINVAL;
 	name_paths(spec, dir, pin, sizeof(dir));
