@@ -18,16 +18,19 @@
 #include "traffic.h"
 
 struct cxlt_bench_result {
-	double seconds, mpps, ns_per_packet;
+	double seconds, mpps;			     /* by the clock on the wall */
+	double cpu_seconds, cpu_mpps, ns_per_packet; /* by the thread's own: without preemption */
+	__u64 huge_bytes;			     /* of the slice, mapped in huge pages */
 	__u64 packets, sent, sent_bytes, punts;
 	__u64 mat_lookups, mat_hits, mat_fills, mat_stale, mat_evictions;
 	__u64 lookups, lines; /* walks of the tables, lines that they touched */
 	__u64 reasons[CXLT_REASON_MAX];
 };
 
-/* Runs `order` for `seconds` or `packets`, whichever comes first (0: no limit), warmed up. */
+/* Runs the order for `seconds` or `packets`, whichever comes first (0: no limit), warmed up.  huge:
+ * the slice is mapped a second time, in huge pages if there are any. */
 int cxlt_bench(const struct cxlt_slice *, const struct cxlt_mat_config *,
-	       const struct cxlt_traffic *, double seconds, __u64 packets,
+	       const struct cxlt_traffic *, double seconds, __u64 packets, int huge,
 	       struct cxlt_bench_result *);
 
 #endif

@@ -31,6 +31,7 @@ static const char help[] =
 	"  --mat N,WAYS,POLICY the MAT: 0 for none; lru, clock, lfu, random or pinned-first\n"
 	"  --profile FILE      what the hardware can do\n"
 	"  --cost FILE|builtin also a simulated cost over a coherent link\n"
+	"  --small-pages       don't map the generated slice in huge pages\n"
 	"  --cpu N, --seed N, --json\n";
 
 struct options {
@@ -39,7 +40,7 @@ struct options {
 	double zipf, seconds;
 	__u64 packets;
 	__u32 size, in_port;
-	int have_mat, json, cpu;
+	int have_mat, json, cpu, small_pages;
 	struct cxlt_mat_config mat;
 };
 
@@ -80,19 +81,31 @@ enum {
 	O_CPU,
 	O_SEED,
 	O_JSON,
+	O_SMALL,
 };
 
 static const struct option long_options[] = {
-	{"flows", 1, NULL, O_FLOWS},	 {"rules", 1, NULL, O_RULES},
-	{"masks", 1, NULL, O_MASKS},	 {"order", 1, NULL, O_ORDER},
-	{"traffic", 1, NULL, O_TRAFFIC}, {"zipf", 1, NULL, O_ZIPF},
-	{"size", 1, NULL, O_SIZE},	 {"seconds", 1, NULL, O_SECONDS},
-	{"packets", 1, NULL, O_PACKETS}, {"pcap", 1, NULL, O_PCAP},
-	{"in-port", 1, NULL, O_IN_PORT}, {"slice", 1, NULL, O_SLICE},
-	{"mat", 1, NULL, O_MAT},	 {"profile", 1, NULL, O_PROFILE},
-	{"cost", 1, NULL, O_COST},	 {"cpu", 1, NULL, O_CPU},
-	{"seed", 1, NULL, O_SEED},	 {"json", 0, NULL, O_JSON},
-	{"help", 0, NULL, 'h'},		 {NULL, 0, NULL, 0},
+	{"flows", 1, NULL, O_FLOWS},
+	{"rules", 1, NULL, O_RULES},
+	{"masks", 1, NULL, O_MASKS},
+	{"order", 1, NULL, O_ORDER},
+	{"traffic", 1, NULL, O_TRAFFIC},
+	{"zipf", 1, NULL, O_ZIPF},
+	{"size", 1, NULL, O_SIZE},
+	{"seconds", 1, NULL, O_SECONDS},
+	{"packets", 1, NULL, O_PACKETS},
+	{"pcap", 1, NULL, O_PCAP},
+	{"in-port", 1, NULL, O_IN_PORT},
+	{"slice", 1, NULL, O_SLICE},
+	{"mat", 1, NULL, O_MAT},
+	{"profile", 1, NULL, O_PROFILE},
+	{"cost", 1, NULL, O_COST},
+	{"cpu", 1, NULL, O_CPU},
+	{"seed", 1, NULL, O_SEED},
+	{"json", 0, NULL, O_JSON},
+	{"small-pages", 0, NULL, O_SMALL},
+	{"help", 0, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static int text_option(struct options *o, int opt, const char *arg)
@@ -109,6 +122,7 @@ static int text_option(struct options *o, int opt, const char *arg)
 	case O_PROFILE: o->profile = arg; return 0;
 	case O_COST: o->cost = arg; return 0;
 	case O_JSON: o->json = 1; return 0;
+	case O_SMALL: o->small_pages = 1; return 0;
 	case O_MAT:
 		o->have_mat = 1;
 		if (cxlt_mat_config_parse(arg, &o->mat, err, sizeof(err)))
@@ -174,10 +188,12 @@ static void print_text(const char *traffic, const struct cxlt_bench_result *r)
 {
 	int i;
 
-	printf("%-8s %7.2f Mpps  %6.1f ns/packet  MAT hits %5.1f%%  %.2f lines/lookup  "
+	printf("%-8s %7.2f Mpps (%.2f of CPU time)  %6.1f ns/packet  MAT hits %5.1f%%  %.2f "
+	       "lines/lookup  "
 	       "%llu packets in %.2f s",
-	       traffic, r->mpps, r->ns_per_packet, 100 * ratio(r->mat_hits, r->mat_lookups),
-	       ratio(r->lines, r->lookups), (unsigned long long)r->packets, r->seconds);
+	       traffic, r->mpps, r->cpu_mpps, r->ns_per_packet,
+	       100 * ratio(r->mat_hits, r->mat_lookups), ratio(r->lines, r->lookups),
+	       (unsigned long long)r->packets, r->seconds);
 	for (i = 0; i < CXLT_N_REASONS; i++)
 		if (r->reasons[i])
 			printf("  %s %.1f%%", cxlt_reason_name[i],
@@ -192,12 +208,14 @@ static void print_json(const struct options *o, const char *traffic, double mib,
 	int i;
 
 	printf("{\"traffic\": \"%s\", \"order\": \"%s\", \"rules\": %u, \"masks\": %u, "
-	       "\"flows\": %u, \"size\": %u, \"slice_mib\": %.1f, ",
+	       "\"flows\": %u, \"size\": %u, \"slice_mib\": %.1f, "
+	       "\"huge_mib\": %.1f, ",
 	       traffic, o->scenario.flows_first ? "flows-first" : "rules-first", o->scenario.rules,
-	       o->scenario.masks, o->scenario.flows, o->size, mib);
-	printf("\"packets\": %llu, \"seconds\": %.4f, \"mpps\": %.4f, \"ns_per_packet\": %.2f, "
+	       o->scenario.masks, o->scenario.flows, o->size, mib, r->huge_bytes / 1048576.0);
+	printf("\"packets\": %llu, \"seconds\": %.4f, \"mpps\": %.4f, \"cpu_mpps\": %.4f, "
+	       "\"ns_per_packet\": %.2f, "
 	       "\"sent\": %llu, \"punts\": %llu, ",
-	       (unsigned long long)r->packets, r->seconds, r->mpps, r->ns_per_packet,
+	       (unsigned long long)r->packets, r->seconds, r->mpps, r->cpu_mpps, r->ns_per_packet,
 	       (unsigned long long)r->sent, (unsigned long long)r->punts);
 	printf("\"mat\": {\"entries\": %u, \"ways\": %u, \"policy\": \"%s\", \"hit_rate\": %.5f, "
 	       "\"lookups\": %llu, \"hits\": %llu, \"fills\": %llu, \"stale\": %llu, "
@@ -253,7 +271,8 @@ static int one(const struct options *o, const struct cxlt_slice *slice,
 	else if (!strcmp(kind, "zipf"))
 		rc = cxlt_traffic_zipf(t, o->zipf, o->scenario.seed + 1);
 	if (!rc)
-		rc = cxlt_bench(slice, mat, t, o->seconds, o->packets, &r);
+		rc = cxlt_bench(slice, mat, t, o->seconds, o->packets, !o->small_pages && !o->slice,
+				&r);
 	if (rc)
 		return nicsim_fail("bench: %s", strerror(-rc));
 	fputs(before, stdout);

@@ -9,6 +9,7 @@
 #include <cxltab/reason.h>
 
 #include "mat.h"
+#include "simd.h"
 
 #define HUGE_PAGE (2UL << 20)
 
@@ -75,15 +76,14 @@ void cxlt_mat_clear(struct cxlt_mat *m)
 	clear_sets(m);
 }
 
-__u64 cxlt_mat_hash(const struct cxlt_mat *m, __u32 slice, const struct cxlt_key *k)
+void cxlt_mat_hash(const struct cxlt_mat *m, __u32 slice, const struct cxlt_key *k,
+		   struct cxlt_mat_probe *p)
 {
-	__u64 h = cxlt_nh(slice, m->secret[CXLT_KEY_WORDS]);
-	__u32 i;
-
-#pragma GCC unroll 18
-	for (i = 0; i < CXLT_KEY_WORDS; i++)
-		h += cxlt_nh(k->w[i], m->secret[i]);
-	return cxlt_hash_finish(h);
+	p->slice = slice;
+	p->victim = CXLT_MAT_WAYS_MAX; /* not chosen */
+	p->n_key = cxlt_simd_zero(k->w + CXLT_MAT_SHORT) ? CXLT_MAT_SHORT : CXLT_KEY_WORDS;
+	p->hash = cxlt_hash_finish(cxlt_nh(slice, m->secret[CXLT_KEY_WORDS]) +
+				   cxlt_simd_nh(k->w, m->secret));
 }
 
 static __u16 tag_of(__u64 hash)
@@ -92,13 +92,9 @@ static __u16 tag_of(__u64 hash)
 }
 
 /* Bit per way whose tag fits. */
-static __u32 matches(const struct cxlt_mat *m, const struct cxlt_mat_set *s, __u16 tag)
+static inline __u32 matches(const struct cxlt_mat *m, const struct cxlt_mat_set *s, __u16 tag)
 {
-	__u32 w, fit = 0;
-
-	for (w = 0; w < m->ways; w++)
-		fit |= (__u32)(s->tag[w] == tag) << w;
-	return fit;
+	return cxlt_simd_find16(s->tag, tag) & ((1U << m->ways) - 1);
 }
 
 static struct cxlt_mat_entry *entry_at(const struct cxlt_mat *m, const struct cxlt_mat_set *s,
@@ -107,30 +103,25 @@ static struct cxlt_mat_entry *entry_at(const struct cxlt_mat *m, const struct cx
 	return &m->entry[(__u32)(s - m->set) * m->ways + way];
 }
 
-int cxlt_mat_probe(const struct cxlt_mat *m, __u64 hash)
+static __u32 choose_way(struct cxlt_mat *m, struct cxlt_mat_set *s)
 {
-	const struct cxlt_mat_set *s = cxlt_mat_set_of(m, hash);
-	__u32 fit = matches(m, s, tag_of(hash));
+	__u32 empty = matches(m, s, 0);
+
+	return empty ? (__u32)__builtin_ctz(empty) : m->rules->victim(m, s);
+}
+
+int cxlt_mat_maybe(struct cxlt_mat *m, struct cxlt_mat_probe *p)
+{
+	struct cxlt_mat_set *s = cxlt_mat_set_of(m, p->hash);
+	__u32 fit = matches(m, s, tag_of(p->hash));
 	const char *e;
 
 	if (!fit)
-		return 0;
-	e = (const char *)entry_at(m, s, __builtin_ctz(fit));
-	__builtin_prefetch(e);
-	__builtin_prefetch(e + 64);
-	__builtin_prefetch(e + 128);
-	__builtin_prefetch(e + 192);
-	return 1;
-}
-
-static int keys_equal(const struct cxlt_key *a, const struct cxlt_key *b)
-{
-	__u64 diff = 0;
-	__u32 i;
-
-	for (i = 0; i < CXLT_KEY_WORDS; i++)
-		diff |= a->w[i] ^ b->w[i];
-	return !diff;
+		p->victim = choose_way(m, s);
+	e = (const char *)entry_at(m, s, fit ? (__u32)__builtin_ctz(fit) : p->victim);
+	__builtin_prefetch(e, 1);
+	__builtin_prefetch(e + 64, 1);
+	return fit != 0;
 }
 
 /* The words' sum, now.  Partner of each load: the writer's begin, before it publishes. */
@@ -139,12 +130,8 @@ static __u64 sum_now(const struct cxlt_view *v, const struct cxlt_mat_entry *e)
 	__u64 sum = 0;
 	__u32 i;
 
-	for (i = 0; i < e->n_chg; i++) {
-		__u32 at =
-			i < CXLT_MAT_CHGS_HOT ? e->chg_hot[i] : e->chg_more[i - CXLT_MAT_CHGS_HOT];
-
-		sum += cxlt_load_acquire(cxlt_word(v, at));
-	}
+	for (i = 0; i < e->n_chg; i++)
+		sum += cxlt_load_acquire(cxlt_word(v, e->chg[i]));
 	return sum;
 }
 
@@ -154,31 +141,46 @@ static void drop(struct cxlt_mat_set *s, __u32 way)
 	s->pinned &= ~(1U << way);
 }
 
-/* The way that holds this key, or -1. */
-static int find(const struct cxlt_mat *m, const struct cxlt_mat_set *s, __u32 slice, __u64 hash,
-		const struct cxlt_key *key)
+static int same_key(const struct cxlt_mat_entry *e, const struct cxlt_mat_probe *p,
+		    const struct cxlt_key *key)
 {
-	__u32 fit = matches(m, s, tag_of(hash));
+	__u64 diff = 0;
+	__u32 i;
+
+	if (e->slice != p->slice || e->n_key != p->n_key)
+		return 0;
+	if (p->n_key != CXLT_MAT_SHORT)
+		return cxlt_simd_equal(e->body, key->w);
+	for (i = 0; i < CXLT_MAT_SHORT; i++)
+		diff |= e->body[i] ^ key->w[i];
+	return !diff;
+}
+
+/* The way that holds this key, or -1. */
+static int find(const struct cxlt_mat *m, const struct cxlt_mat_set *s,
+		const struct cxlt_mat_probe *p, const struct cxlt_key *key)
+{
+	__u32 fit = matches(m, s, tag_of(p->hash));
 
 	for (; fit; fit &= fit - 1) {
 		__u32 way = __builtin_ctz(fit);
-		const struct cxlt_mat_entry *e = entry_at(m, s, way);
 
-		if (e->slice == slice && keys_equal(&e->key, key))
+		if (same_key(entry_at(m, s, way), p, key))
 			return way;
 	}
 	return -1;
 }
 
 const struct cxlt_mat_entry *cxlt_mat_lookup(struct cxlt_mat *m, const struct cxlt_view *v,
-					     __u32 slice, __u64 hash, const struct cxlt_key *key)
+					     const struct cxlt_mat_probe *p,
+					     const struct cxlt_key *key)
 {
-	struct cxlt_mat_set *s = cxlt_mat_set_of(m, hash);
+	struct cxlt_mat_set *s = cxlt_mat_set_of(m, p->hash);
 	const struct cxlt_mat_entry *e;
 	int way;
 
 	m->lookups++;
-	way = find(m, s, slice, hash, key);
+	way = find(m, s, p, key);
 	if (way < 0)
 		return NULL;
 	e = entry_at(m, s, way);
@@ -196,19 +198,12 @@ void cxlt_mat_load(const struct cxlt_mat_entry *e, struct cxlt_result *res)
 {
 	__u32 i;
 
-	res->verdict = e->verdict;
-	res->reason = e->reason;
-	res->table = e->table;
-	res->matched = e->matched;
-	res->n_ops = e->n_ops;
-	res->n_hits = e->n_hits;
-	res->n_outputs = e->n_outputs;
-	res->flags = e->flags;
-	res->cookie = e->cookie;
-	for (i = 0; i < e->n_hits; i++)
-		res->hits[i] = e->hits[i];
-	for (i = 0; i < e->n_ops; i++)
-		res->ops[i] = e->ops[i];
+	memcpy(res, &e->head, sizeof(e->head));
+	res->cookie = e->body[e->n_key];
+	for (i = 0; i < e->head.n_hits; i++)
+		res->hits[i] = cxlt_mat_hits(e)[i];
+	for (i = 0; i < e->head.n_ops; i++)
+		res->ops[i] = cxlt_mat_ops(e)[i];
 }
 
 /* Verdicts that the change words answer for. */
@@ -228,72 +223,60 @@ static int lasting(__u32 reason)
 	return 0;
 }
 
-static int may_keep(const struct cxlt_mat *m, const struct cxlt_view *v, const struct cxlt_work *w)
+static int may_keep(const struct cxlt_mat *m, const struct cxlt_view *v,
+		    const struct cxlt_mat_probe *p, const struct cxlt_work *w)
 {
 	const struct cxlt_control *c = cxlt_line(v, v->control, 4);
 
 	if (!m->config.entries || w->chg.pending || w->res.flags & CXLT_RES_VOLATILE)
 		return 0;
-	if (w->chg.n > CXLT_MAT_CHGS || w->res.n_ops > CXLT_MAT_OPS ||
-	    w->res.n_hits > CXLT_MAT_HITS || !lasting(w->res.reason))
+	if (w->chg.n > CXLT_MAT_CHGS || !lasting(w->res.reason) ||
+	    p->n_key + 1 + w->res.n_ops + (w->res.n_hits + 1) / 2 > CXLT_MAT_BODY)
 		return 0;
 	/* After the sum's loads; pairs with the commit, which precedes the end (see mat.h). */
 	return c && cxlt_load_acquire(&c->version) == w->version;
 }
 
-static void store(struct cxlt_mat_entry *e, __u32 slice, const struct cxlt_work *w)
+static void store(struct cxlt_mat_entry *e, const struct cxlt_mat_probe *p,
+		  const struct cxlt_work *w)
 {
 	const struct cxlt_result *r = &w->res;
+	__u64 *body = e->body;
 	__u32 i;
 
 	e->sum = w->chg.sum;
-	e->slice = slice;
+	e->slice = p->slice;
+	e->n_key = p->n_key;
 	e->n_chg = w->chg.n;
-	e->n_ops = r->n_ops;
-	e->n_hits = r->n_hits;
-	e->flags = r->flags;
-	e->verdict = r->verdict;
-	e->reason = r->reason;
-	e->table = r->table;
-	e->matched = r->matched;
-	e->n_outputs = r->n_outputs;
-	e->key = w->orig;
-	e->cookie = r->cookie;
+	memcpy(&e->head, r, sizeof(e->head));
 	for (i = 0; i < w->chg.n; i++)
-		*(i < CXLT_MAT_CHGS_HOT ? &e->chg_hot[i] : &e->chg_more[i - CXLT_MAT_CHGS_HOT]) =
-			w->chg.at[i];
-	for (i = 0; i < r->n_hits; i++)
-		e->hits[i] = r->hits[i];
+		e->chg[i] = w->chg.at[i];
+	for (i = 0; i < p->n_key; i++)
+		*body++ = w->orig.w[i];
+	*body++ = r->cookie;
 	for (i = 0; i < r->n_ops; i++)
-		e->ops[i] = r->ops[i];
+		*body++ = r->ops[i];
+	for (i = 0; i < r->n_hits; i++)
+		((__u32 *)body)[i] = r->hits[i];
 }
 
-static __u32 choose_way(struct cxlt_mat *m, struct cxlt_mat_set *s)
-{
-	__u32 empty = matches(m, s, 0);
-
-	if (empty)
-		return __builtin_ctz(empty);
-	m->evictions++;
-	return m->rules->victim(m, s);
-}
-
-int cxlt_mat_fill(struct cxlt_mat *m, const struct cxlt_view *v, __u32 slice, __u64 hash,
+int cxlt_mat_fill(struct cxlt_mat *m, const struct cxlt_view *v, const struct cxlt_mat_probe *p,
 		  const struct cxlt_work *w)
 {
-	struct cxlt_mat_set *s = cxlt_mat_set_of(m, hash);
+	struct cxlt_mat_set *s = cxlt_mat_set_of(m, p->hash);
 	int pin = m->config.pin_mask && w->res.matched &&
 		  (w->res.cookie & m->config.pin_mask) == m->config.pin_cookie;
 	int way;
 
-	if (!may_keep(m, v, w))
+	if (!may_keep(m, v, p, w))
 		return 0;
 	/* A packet of the same batch may have filled it since this one's probe. */
-	way = find(m, s, slice, hash, &w->orig);
+	way = find(m, s, p, &w->orig);
 	if (way < 0)
-		way = choose_way(m, s);
-	store(entry_at(m, s, way), slice, w);
-	s->tag[way] = tag_of(hash);
+		way = p->victim < m->ways ? p->victim : choose_way(m, s);
+	m->evictions += s->tag[way] != 0;
+	store(entry_at(m, s, way), p, w);
+	s->tag[way] = tag_of(p->hash);
 	s->pinned = (s->pinned & ~(1U << way)) | (__u32)pin << way;
 	m->rules->filled(m, s, way);
 	m->fills++;

@@ -5,7 +5,8 @@
  * A NIC has a small, fast CAM in front of the tables that it reads over the coherent link.  It is
  * set-associative: a hash of the whole parsed key chooses a set of up to 16 ways.  A set is one
  * line of 16-bit tags and the policy's bookkeeping, so that a miss costs that line and nothing
- * else; an entry is CXLT_MAT_LINES lines, the first of which has all that decides about validity.
+ * else; an entry is up to CXLT_MAT_LINES lines, the first of which has all that decides about
+ * validity.
  *
  * What makes a cached result right (PROTOCOL.md, "MAT"):
  *   - It holds the change words that the lookup depended on and their sum, read before the
@@ -35,37 +36,53 @@
 
 enum {
 	CXLT_MAT_LINES = 7, /* odd: first lines spread over all sets of the processor's caches */
-	CXLT_MAT_CHGS = 16, /* limits of what is cached; beyond them a result isn't */
-	CXLT_MAT_HITS = 8,
-	CXLT_MAT_OPS = 17,
-	CXLT_MAT_CHGS_HOT = 10,
+	CXLT_MAT_CHGS = 10, /* limits of what is cached; beyond them a result isn't */
+	CXLT_MAT_BODY = (CXLT_MAT_LINES - 1) * 8,
+	CXLT_MAT_SHORT = 5, /* key words of an ordinary IPv4 packet: the others are 0 */
 };
 
+/* The first eight bytes of struct cxlt_result, which are copied as one word. */
+struct cxlt_mat_head {
+	__u8 verdict, reason, table, matched, n_ops, n_hits, n_outputs, flags;
+};
+#define CXLT_SAME_PLACE(m)                                                                       \
+	CXLT_STATIC_ASSERT(offsetof(struct cxlt_mat_head, m) == offsetof(struct cxlt_result, m), \
+			   "cxlt_mat_head is the head of cxlt_result")
+CXLT_SAME_PLACE(verdict);
+CXLT_SAME_PLACE(reason);
+CXLT_SAME_PLACE(table);
+CXLT_SAME_PLACE(matched);
+CXLT_SAME_PLACE(n_ops);
+CXLT_SAME_PLACE(n_hits);
+CXLT_SAME_PLACE(n_outputs);
+CXLT_SAME_PLACE(flags);
+
+/*
+ * An entry.  body: n_key key words, then the cookie, n_ops words of ops, n_hits counter refs, two
+ * to a word.  Ordinary IPv4 packets have only CXLT_MAT_SHORT key words that aren't 0, so that
+ * with one output and one hit an entry is two lines.
+ */
 struct cxlt_mat_entry {
-	/* line 0: what a hit needs first */
 	__u64 sum;
+	struct cxlt_mat_head head;
 	__u32 slice; /* which slice, of those that share this MAT */
+	__u8 n_key;  /* CXLT_MAT_SHORT or CXLT_KEY_WORDS */
 	__u8 n_chg;
-	__u8 n_ops;
-	__u8 n_hits;
-	__u8 flags; /* CXLT_RES_* */
-	__u8 verdict;
-	__u8 reason;
-	__u8 table;
-	__u8 matched;
-	__u8 n_outputs;
-	__u8 pad[3];
-	__u32 chg_hot[CXLT_MAT_CHGS_HOT];
-	/* lines 1 to 3 */
-	struct cxlt_key key;
-	__u64 cookie;
-	__u32 hits[CXLT_MAT_HITS];
-	/* lines 3 to 6 */
-	__u64 ops[CXLT_MAT_OPS];
-	__u32 chg_more[CXLT_MAT_CHGS - CXLT_MAT_CHGS_HOT];
-	__u64 pad2[5];
+	__u8 pad[2];
+	__u32 chg[CXLT_MAT_CHGS];
+	__u64 body[CXLT_MAT_BODY];
 } __attribute__((aligned(64)));
 CXLT_SIZE_IS(struct cxlt_mat_entry, CXLT_MAT_LINES * 64);
+
+CXLT_INLINE const __u64 *cxlt_mat_ops(const struct cxlt_mat_entry *e)
+{
+	return &e->body[e->n_key + 1];
+}
+
+CXLT_INLINE const __u32 *cxlt_mat_hits(const struct cxlt_mat_entry *e)
+{
+	return (const __u32 *)&e->body[e->n_key + 1 + e->head.n_ops];
+}
 
 struct cxlt_mat_set {
 	__u16 tag[CXLT_MAT_WAYS_MAX]; /* 0: empty */
@@ -103,7 +120,16 @@ void cxlt_mat_destroy(struct cxlt_mat *);
 /* Forgets everything. */
 void cxlt_mat_clear(struct cxlt_mat *);
 
-__u64 cxlt_mat_hash(const struct cxlt_mat *, __u32 slice, const struct cxlt_key *);
+/* How a key is looked for. */
+struct cxlt_mat_probe {
+	__u64 hash;
+	__u32 slice;
+	__u16 n_key;
+	__u16 victim; /* the way that a fill may take; set by cxlt_mat_maybe() on a miss */
+};
+
+void cxlt_mat_hash(const struct cxlt_mat *, __u32 slice, const struct cxlt_key *,
+		   struct cxlt_mat_probe *out);
 
 CXLT_INLINE struct cxlt_mat_set *cxlt_mat_set_of(const struct cxlt_mat *m, __u64 hash)
 {
@@ -115,18 +141,22 @@ CXLT_INLINE void cxlt_mat_prefetch(const struct cxlt_mat *m, __u64 hash)
 	__builtin_prefetch(cxlt_mat_set_of(m, hash), 1);
 }
 
-/* Is there an entry that may fit?  Fetches its lines, or those of nothing. */
-int cxlt_mat_probe(const struct cxlt_mat *, __u64 hash);
+/*
+ * May there be an entry that fits?  Fetches its lines; or else chooses the way that a fill will
+ * take, and fetches that.
+ */
+int cxlt_mat_maybe(struct cxlt_mat *, struct cxlt_mat_probe *);
 /* The valid entry of a key, or NULL; counts the lookup. */
 const struct cxlt_mat_entry *cxlt_mat_lookup(struct cxlt_mat *, const struct cxlt_view *,
-					     __u32 slice, __u64 hash, const struct cxlt_key *);
+					     const struct cxlt_mat_probe *,
+					     const struct cxlt_key *);
 /* Makes *res what the entry holds. */
 void cxlt_mat_load(const struct cxlt_mat_entry *, struct cxlt_result *res);
 /*
  * Keeps w->res, the result of a phase 1 that has just ended, for w->orig.  1 if it was kept, 0 if
  * it mustn't be or doesn't fit.
  */
-int cxlt_mat_fill(struct cxlt_mat *, const struct cxlt_view *, __u32 slice, __u64 hash,
+int cxlt_mat_fill(struct cxlt_mat *, const struct cxlt_view *, const struct cxlt_mat_probe *,
 		  const struct cxlt_work *w);
 
 /* policy.c */

@@ -8,7 +8,9 @@
 #include "nic.h"
 
 static int classify_and_count(const struct cxlt_view *v, struct cxlt_work *w, __u32 table);
-#define CXLT_CLASSIFY(v, w, table) classify_and_count(v, w, table)
+static int find_ahead(const struct cxlt_view *v, struct cxlt_work *w, __u32 ref, __u32 best);
+#define CXLT_CLASSIFY(v, w, table)	 classify_and_count(v, w, table)
+#define CXLT_TUPLE_FIND(v, w, ref, best) find_ahead(v, w, ref, best)
 
 #include "adapter.h"
 #include <cxltab/batch.h>
@@ -18,7 +20,7 @@ static int classify_and_count(const struct cxlt_view *v, struct cxlt_work *w, __
 struct stage {
 	struct cxlt_key key;
 	struct cxlt_layers lay;
-	__u64 hash;
+	struct cxlt_mat_probe probe;
 	__u8 reason; /* parse's */
 	__u8 maybe;  /* the MAT may have it */
 };
@@ -34,9 +36,24 @@ struct answer {
 	const __u64 *ops;
 };
 
+static inline struct cxlt_nic *nic_of(struct cxlt_work *w)
+{
+	return (void *)((char *)w - offsetof(struct cxlt_nic, work));
+}
+
+/* The hash of table 0's tuples is known already, unless phase 1 looked at a packet out of batch. */
+static inline int find_ahead(const struct cxlt_view *v, struct cxlt_work *w, __u32 ref, __u32 best)
+{
+	const struct cxlt_nic *nic = nic_of(w);
+
+	if (w->res.table || !nic->ahead)
+		return cxlt_tuple_find(v, w, ref, best);
+	return cxlt_batch_tuple_find(v, w, nic->ahead, nic->ahead_at, ref, best);
+}
+
 static int classify_and_count(const struct cxlt_view *v, struct cxlt_work *w, __u32 table)
 {
-	struct cxlt_nic *nic = (void *)((char *)w - offsetof(struct cxlt_nic, work));
+	struct cxlt_nic *nic = nic_of(w);
 	int rc = cxlt_classify(v, w, table);
 
 	if (table < CXLT_STATS_TABLES) {
@@ -66,6 +83,7 @@ int cxlt_nic_init(struct cxlt_nic *nic, const struct cxlt_slice *slice,
 	qsort(nic->port, n_ports, sizeof(*nic->port), by_number);
 	nic->n_ports = n_ports;
 	nic->stats = stats;
+	nic->depth = 1;
 	for (i = 0; i < n_ports; i++) {
 		if (i && nic->port[i] == nic->port[i - 1])
 			return -EINVAL;
@@ -90,14 +108,25 @@ void cxlt_nic_fini(struct cxlt_nic *nic)
 	nic->mat = NULL;
 }
 
-/* Counts are gathered and made at the batch's end, when their lines have arrived. */
-static void flush_counts(struct cxlt_nic *nic)
+/*
+ * Counts are gathered, and made in the middle of the next batch, when their lines have arrived.  As
+ * cxlt_count() but for the atomic adds: a slice has one device, and it alone writes device lines.
+ */
+void cxlt_nic_flush(struct cxlt_nic *nic)
 {
 	__u32 i;
 
-	for (i = 0; i < nic->n_counts; i++)
-		cxlt_count(&nic->view, nic->count[i].ref, nic->count[i].packets,
-			   nic->count[i].bytes, nic->now);
+	for (i = 0; i < nic->n_counts; i++) {
+		struct cxlt_counters *c = cxlt_line(&nic->view, nic->count[i].ref, 2);
+		struct cxlt_counter_line *l = &c->device;
+
+		if (!c)
+			continue;
+		cxlt_store(&l->packets, cxlt_load(&l->packets) + nic->count[i].packets);
+		cxlt_store(&l->bytes, cxlt_load(&l->bytes) + nic->count[i].bytes);
+		if (cxlt_load(&l->used) != nic->now)
+			cxlt_store(&l->used, nic->now);
+	}
 	nic->n_counts = 0;
 }
 
@@ -117,7 +146,7 @@ static void count_hits(struct cxlt_nic *nic, const struct cxlt_nic_packet *p,
 			continue;
 		}
 		if (nic->n_counts == room) {
-			flush_counts(nic);
+			cxlt_nic_flush(nic);
 			c = nic->count;
 		}
 		c->ref = a->hits[i];
@@ -204,13 +233,13 @@ static void act(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const struct st
 
 static void answer_of_entry(const struct cxlt_mat_entry *e, struct answer *a)
 {
-	a->verdict = e->verdict;
-	a->reason = e->reason;
-	a->flags = e->flags;
-	a->n_ops = e->n_ops;
-	a->n_hits = e->n_hits;
-	a->hits = e->hits;
-	a->ops = e->ops;
+	a->verdict = e->head.verdict;
+	a->reason = e->head.reason;
+	a->flags = e->head.flags;
+	a->n_ops = e->head.n_ops;
+	a->n_hits = e->head.n_hits;
+	a->hits = cxlt_mat_hits(e);
+	a->ops = cxlt_mat_ops(e);
 }
 
 static void answer_of_result(const struct cxlt_result *r, struct answer *a)
@@ -233,7 +262,8 @@ static void resolve(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const struc
 	cxlt_resolve(&nic->view, w);
 	nic->lines += w->n_lines;
 	nic->lookups++;
-	cxlt_mat_fill(nic->mat, &nic->view, 0, s->hash, w);
+	nic->probes += w->n_probes;
+	cxlt_mat_fill(nic->mat, &nic->view, &s->probe, w);
 }
 
 static void finish_one(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const struct stage *s)
@@ -247,7 +277,7 @@ static void finish_one(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const st
 		cxlt_work_refuse(&nic->view, &nic->work, s->reason);
 		answer_of_result(&nic->work.res, &a);
 	} else {
-		e = cxlt_mat_lookup(nic->mat, &nic->view, 0, s->hash, &s->key);
+		e = cxlt_mat_lookup(nic->mat, &nic->view, &s->probe, &s->key);
 		if (e) {
 			p->mat_hit = 1;
 			stats->mat_hits += p->segments;
@@ -288,33 +318,41 @@ static void publish_stats(struct cxlt_nic *nic)
 void cxlt_nic_batch(struct cxlt_nic *nic, struct cxlt_nic_packet *p, __u32 n)
 {
 	struct stage st[CXLT_NIC_BATCH];
+	__u64 lookups = nic->lookups, probes = nic->probes;
 	struct cxlt_batch b;
 	__u32 i, misses = 0;
 
 	if (n > CXLT_NIC_BATCH)
 		n = CXLT_NIC_BATCH;
-	nic->now = coarse_now();
 	for (i = 0; i < n; i++) {
 		__u32 hdr = p[i].len < CXLT_HDR_MAX ? p[i].len : CXLT_HDR_MAX;
 
 		st[i].reason = cxlt_parse(p[i].data, hdr, p[i].len, nic->port[p[i].port],
 					  &st[i].key, &st[i].lay);
-		st[i].hash = cxlt_mat_hash(nic->mat, 0, &st[i].key);
-		cxlt_mat_prefetch(nic->mat, st[i].hash);
+		cxlt_mat_hash(nic->mat, 0, &st[i].key, &st[i].probe);
+		cxlt_mat_prefetch(nic->mat, st[i].probe.hash);
 	}
 	for (i = 0; i < n; i++) {
-		st[i].maybe = st[i].reason || cxlt_mat_probe(nic->mat, st[i].hash);
+		st[i].maybe = st[i].reason || cxlt_mat_maybe(nic->mat, &st[i].probe);
 		if (st[i].maybe)
 			continue;
 		if (!misses++)
-			cxlt_batch_begin(&nic->view, 0, &b);
+			cxlt_batch_begin(&nic->view, 0, nic->depth, &b);
 		cxlt_batch_buckets(&nic->view, &b, i, &st[i].key);
 	}
 	for (i = 0; misses && i < n; i++)
 		if (!st[i].maybe)
 			cxlt_batch_entries(&nic->view, &b, i);
-	for (i = 0; i < n; i++)
+	cxlt_nic_flush(nic);
+	nic->now = coarse_now();
+	for (i = 0; i < n; i++) {
+		nic->ahead = st[i].maybe ? NULL : &b;
+		nic->ahead_at = i;
 		finish_one(nic, &p[i], &st[i]);
-	flush_counts(nic);
+	}
+	nic->ahead = NULL;
+	if (nic->lookups != lookups)
+		nic->depth = (nic->probes - probes + nic->lookups - lookups - 1) /
+			     (nic->lookups - lookups);
 	publish_stats(nic);
 }

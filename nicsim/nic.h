@@ -8,7 +8,7 @@
  *     1  parse all, hash their keys, fetch their MAT sets
  *     2  compare tags; fetch the MAT entry, or else the tables' bucket and entry lines (batch.h)
  *     3  one by one: valid MAT entry, or phase 1 on the tables and a fill; then phase 2
- *     4  count, in counter lines fetched in stage 3
+ * and stage 3 first counts what the batch before it gathered, in lines that were fetched then.
  * Only stage 3 decides; what the others fetched may be useless, never wrong.
  *
  * Memory: a packet's bytes stay with the caller, who may reuse them once everything that was
@@ -70,6 +70,8 @@ struct cxlt_nic_count {
 	__u64 bytes;
 };
 
+struct cxlt_batch;
+
 struct cxlt_nic {
 	struct cxlt_view view;
 	struct cxlt_mat *mat;
@@ -80,9 +82,12 @@ struct cxlt_nic {
 	int (*transmit)(void *arg, const struct cxlt_nic_out *);
 	int (*punt)(void *arg, const struct cxlt_nic_packet *); /* to the port's representor */
 	void *arg;
-	struct cxlt_nic_stats *stats; /* never NULL */
-	__u64 lines, lookups;	      /* lines that phase 1 touched, walks of the tables */
-	__u64 now;		      /* CLOCK_MONOTONIC, coarse, of this batch */
+	struct cxlt_nic_stats *stats;	/* never NULL */
+	__u64 lines, lookups, probes;	/* of phase 1: lines touched, walks, tuples probed */
+	__u32 depth;			/* tuples looked at ahead, by what lookups needed lately */
+	__u64 now;			/* CLOCK_MONOTONIC, coarse, of this batch */
+	const struct cxlt_batch *ahead; /* what is known of the packet in hand, or NULL */
+	__u32 ahead_at;
 	__u32 n_counts;
 	struct cxlt_nic_count count[CXLT_NIC_BATCH * 4];
 	struct cxlt_work work;
@@ -98,6 +103,8 @@ void cxlt_nic_fini(struct cxlt_nic *);
 
 /* Runs n <= CXLT_NIC_BATCH packets through the fast path. */
 void cxlt_nic_batch(struct cxlt_nic *, struct cxlt_nic_packet *, __u32 n);
+/* Makes the counts that the last batch left behind; whoever has no next batch at hand calls it. */
+void cxlt_nic_flush(struct cxlt_nic *);
 
 CXLT_INLINE int cxlt_nic_port_index(const struct cxlt_nic *nic, __u32 port)
 {

@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a full set of the MAT evicts; the policies' meanings are in profile.h. */
 #include "mat.h"
+#include "simd.h"
 
 /* LRU: use[] holds each way's rank, 0 the most recent: a permutation of 0..ways-1. */
 static void lru_touch(struct cxlt_mat *m, struct cxlt_mat_set *s, __u32 way)
 {
-	__u8 rank = s->use[way];
-	__u32 i;
-
-	if (!rank)
-		return;
-	for (i = 0; i < CXLT_MAT_WAYS_MAX; i++)
-		s->use[i] += s->use[i] < rank;
+	cxlt_simd_age(s->use, s->use[way]);
 	s->use[way] = 0;
 }
 
 static __u32 lru_victim(struct cxlt_mat *m, struct cxlt_mat_set *s)
 {
-	__u32 i;
+	__u32 last = cxlt_simd_find8(s->use, m->ways - 1) & ((1U << m->ways) - 1);
 
-	for (i = 0; i < m->ways; i++)
-		if (s->use[i] == m->ways - 1)
-			return i;
-	return 0;
+	return last ? __builtin_ctz(last) : 0;
 }
 
 /* CLOCK: use[] is the reference bit; the hand clears as it passes. */

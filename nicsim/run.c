@@ -218,6 +218,7 @@ static __u32 round_of_work(struct runner *r)
 		n += serve_port(r, i) + serve_rep(r, i);
 	if (!n)
 		return 0;
+	cxlt_nic_flush(&r->nic);
 	for (i = 0; i < ports; i++) {
 		cxlt_port_flush(&r->net[i].port);
 		cxlt_port_flush(&r->rep[i].port);

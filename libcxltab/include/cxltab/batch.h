@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * batch.h - fetch ahead what a batch of keys will need from a table (userspace).
+ * batch.h - look ahead for a batch of keys in a table (userspace).
  *
  * cxlt_classify() waits for one line after the other: a bucket, then an entry.  Whoever has
  * several keys at hand calls cxlt_batch_buckets() for all, then cxlt_batch_entries() for all, then
- * cxlt_classify() one by one, and the waits overlap.  The lookahead reaches CXLT_BATCH_TUPLES
- * tuples deep, the ones with the highest priorities.
+ * cxlt_classify() one by one, and the waits overlap.  The lookahead reaches `depth` tuples, those
+ * with the highest priorities; the caller knows from w->n_probes how many its packets need.
  *
- * These are hints: nothing is decided here, a stale or nonsensical slice costs a useless fetch.
- * Loads are bound-checked like everybody's; prefetches of unmapped addresses don't fault, and
- * these stay inside the view anyway.
+ * Fetching ahead decides nothing: a stale or nonsensical slice costs a useless fetch.  What may be
+ * used again is the hash of a key in a tuple, as long as the tuple's id, which is never reused,
+ * still is what it was: cxlt_batch_tuple_find() is cxlt_tuple_find() without that sum.  A program
+ * defines CXLT_TUPLE_FIND before it includes this header, and calls the one or the other.
  *
- * Concurrency: as any reader.  Results of cxlt_classify() don't depend on these calls.
+ * Concurrency: as any reader.  Results of cxlt_classify() don't depend on any of this.
  */
 #ifndef CXLTAB_BATCH_H
 #define CXLTAB_BATCH_H
@@ -23,14 +24,17 @@
 
 enum {
 	CXLT_BATCH_KEYS = 32,
-	CXLT_BATCH_TUPLES = 4,
+	CXLT_BATCH_TUPLES = 8,
 };
 
 /* What is looked at ahead, found once per batch. */
 struct cxlt_batch {
 	__u32 n_tuples;
+	__u32 pad;
 	struct {
 		const struct cxlt_tuple *tuple;
+		__u32 ref;
+		__u32 id;
 		__u32 n_words;
 		__u32 array; /* ref of the bucket array */
 		__u32 mask;
@@ -39,7 +43,8 @@ struct cxlt_batch {
 	__u64 hash[CXLT_BATCH_KEYS][CXLT_BATCH_TUPLES];
 };
 
-CXLT_INLINE void cxlt_batch_begin(const struct cxlt_view *v, __u32 table, struct cxlt_batch *b)
+CXLT_INLINE void cxlt_batch_begin(const struct cxlt_view *v, __u32 table, __u32 depth,
+				  struct cxlt_batch *b)
 {
 	const struct cxlt_table *t = cxlt_line(v, v->tables + table * 2, 2);
 	__u32 skip = v->flags & CXLT_VIEW_DEVICE ? CXLT_TUPLE_HOST : CXLT_TUPLE_SHADOW, i, n;
@@ -52,7 +57,7 @@ CXLT_INLINE void cxlt_batch_begin(const struct cxlt_view *v, __u32 table, struct
 	list = cxlt_load_acquire(&t->list);
 	n = CXLT_LIST_N(list);
 	items = n ? cxlt_line(v, CXLT_LIST_REF(list), (n + 7) / 8) : NULL;
-	for (i = 0; items && i < n && b->n_tuples < CXLT_BATCH_TUPLES; i++) {
+	for (i = 0; items && i < n && b->n_tuples < depth && b->n_tuples < CXLT_BATCH_TUPLES; i++) {
 		__u64 item = cxlt_load(&items[i]), head, geo;
 		const struct cxlt_tuple *tuple =
 			cxlt_line(v, CXLT_ITEM_REF(item), 2 + CXLT_KEY_MAX / 8);
@@ -65,6 +70,8 @@ CXLT_INLINE void cxlt_batch_begin(const struct cxlt_view *v, __u32 table, struct
 		    !cxlt_line(v, CXLT_GEO_REF(geo), 1U << CXLT_GEO_LOG2(geo)))
 			continue;
 		b->tuple[b->n_tuples].tuple = tuple;
+		b->tuple[b->n_tuples].ref = CXLT_ITEM_REF(item);
+		b->tuple[b->n_tuples].id = (__u32)head;
 		b->tuple[b->n_tuples].n_words = (head >> 32) & 0xff;
 		b->tuple[b->n_tuples].array = CXLT_GEO_REF(geo);
 		b->tuple[b->n_tuples].mask = (__u32)((1ULL << CXLT_GEO_LOG2(geo)) - 1);
@@ -116,6 +123,49 @@ CXLT_INLINE void cxlt_batch_entries(const struct cxlt_view *v, const struct cxlt
 			}
 		}
 	}
+}
+
+/*
+ * cxlt_tuple_find() for a key whose hash in this tuple may be known: w->key must be the key that
+ * was given to cxlt_batch_buckets() as number i.
+ */
+CXLT_INLINE int cxlt_batch_tuple_find(const struct cxlt_view *v, struct cxlt_work *w,
+				      const struct cxlt_batch *b, __u32 i, __u32 ref, __u32 best)
+{
+	struct cxlt_probe p;
+	__u32 t, try;
+	__u64 head;
+	int rc;
+
+	for (t = 0; t < b->n_tuples && b->tuple[t].ref != ref; t++)
+		;
+	if (t == b->n_tuples)
+		return cxlt_tuple_find(v, w, ref, best);
+	p.tuple = b->tuple[t].tuple;
+	head = cxlt_load((const __u64 *)&p.tuple->id);
+	if (cxlt_unlikely((__u32)head != b->tuple[t].id))
+		return cxlt_tuple_find(v, w, ref, best);
+	p.ref = ref;
+	p.best = best;
+	p.id = (__u32)head;
+	p.n_words = b->tuple[t].n_words;
+	w->n_probes++;
+	for (try = 0; try < CXLT_TRIES; try++) {
+		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
+		p.geo = cxlt_load_acquire(&p.tuple->geo);
+		rc = 0;
+		if (cxlt_unlikely(p.geo & CXLT_GEO_RESIZING))
+			rc = cxlt_array_find(v, w, &p, cxlt_load_acquire(&p.tuple->geo_old),
+					     b->hash[i][t]);
+		if (!rc)
+			rc = cxlt_array_find(v, w, &p, p.geo, b->hash[i][t]);
+		if (rc == CXLT_RETRY)
+			continue;
+		cxlt_read_barrier();
+		if (cxlt_load(&p.tuple->geo) == p.geo)
+			return rc;
+	}
+	return -CXLT_R_UNSTABLE;
 }
 
 #endif
