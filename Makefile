@@ -7,6 +7,7 @@ include mk/config.mk
 include mk/bpf.mk
 include mk/user.mk
 include mk/tests.mk
+include mk/demo.mk
 include mk/style.mk
 include mk/install.mk
 
@@ -16,7 +17,7 @@ stage = +$(Q)$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(N
 
 demo: ## deps, build, then the main job before your eyes (root; about a minute)
 	$(stage) deps
-	$(stage) all
+	$(stage) all $(DEMO_PROGRAMS)
 	$(Q)$(RUN_ENV) scripts/demo.sh
 
 test: ## deps, test-deps, build, check, selftest (root)
