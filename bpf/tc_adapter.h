@@ -39,11 +39,16 @@ static int packet_read(void *ctx, __u32 off, void *to, __u32 len)
 
 	if (!skb->vlan_present)
 		return bpf_skb_load_bytes(skb, off, to, len);
-	if (off || len <= VLAN_AT + CXLT_TAG_HLEN)
+	if (off)
 		return -1;
+	if (len <= VLAN_AT)
+		return bpf_skb_load_bytes(skb, 0, p, len);
 	if (bpf_skb_load_bytes(skb, 0, p, VLAN_AT))
 		return -1;
+	/* Buffers have room for all of the tag, also where fewer bytes of it are asked for. */
 	cxlt_put32(p + VLAN_AT, cxlt_bswap16(skb->vlan_proto) << 16 | (skb->vlan_tci & 0xffff));
+	if (len <= VLAN_AT + CXLT_TAG_HLEN)
+		return 0;
 	return bpf_skb_load_bytes(skb, VLAN_AT, p + VLAN_AT + CXLT_TAG_HLEN,
 				  len - VLAN_AT - CXLT_TAG_HLEN);
 }
@@ -96,6 +101,15 @@ static __always_inline void emit_wait(struct __sk_buff *skb, struct cxlt_scratch
 	s->sinks++;
 }
 
+static __always_inline int push_tag(struct __sk_buff *skb, struct cxlt_work *w, __u32 at)
+{
+	const __u8 *tag = cxlt_edit_at(&w->frame, at, CXLT_TAG_HLEN);
+
+	if (!tag)
+		return -1;
+	return bpf_skb_vlan_push(skb, cxlt_bswap16(cxlt_get16(tag)), cxlt_get16(tag + 2));
+}
+
 /* Takes off the tags that the packet had, puts on those of the copy. */
 static __always_inline int write_tags(struct __sk_buff *skb, struct cxlt_work *w)
 {
@@ -104,22 +118,16 @@ static __always_inline int write_tags(struct __sk_buff *skb, struct cxlt_work *w
 	__u64 in_smac = w->orig.w[CXLT_W_SMAC] ^ w->key.w[CXLT_W_SMAC];
 	__u64 tpids = (w->orig.w[CXLT_W_SHA] ^ w->key.w[CXLT_W_SHA]) |
 		      (w->orig.w[CXLT_W_THA] ^ w->key.w[CXLT_W_THA]);
-	__u8 *tags;
 
 	if (cxlt_likely(!((in_dmac | in_smac | tpids) & 0xffff)))
 		return 0;
-	tags = cxlt_edit_at(&w->frame, VLAN_AT, 2 * CXLT_TAG_HLEN);
-	if (!tags)
-		return -1;
 	if (had >= 1 && bpf_skb_vlan_pop(skb))
 		return -1;
 	if (had >= 2 && bpf_skb_vlan_pop(skb))
 		return -1;
-	if (has >= 2 &&
-	    bpf_skb_vlan_push(skb, cxlt_bswap16(cxlt_get16(tags + 4)), cxlt_get16(tags + 6)))
+	if (has >= 2 && push_tag(skb, w, VLAN_AT + CXLT_TAG_HLEN))
 		return -1;
-	if (has >= 1 &&
-	    bpf_skb_vlan_push(skb, cxlt_bswap16(cxlt_get16(tags)), cxlt_get16(tags + 2)))
+	if (has >= 1 && push_tag(skb, w, VLAN_AT))
 		return -1;
 	return 0;
 }
