@@ -155,6 +155,31 @@ __noinline int cxlt_xdp_headers(struct xdp_md *ctx, struct cxlt_scratch *s,
 	return bpf_xdp_store_bytes(ctx, 0, f->buf + head, n) ? CXLT_R_INTERNAL : 0;
 }
 
+__noinline int cxlt_xdp_port(struct xdp_md *ctx, struct cxlt_scratch *s, __u32 port)
+{
+	if (!s)
+		return CXLT_R_INTERNAL;
+	if (!cxlt_dry || !cxlt_dry_every) {
+		const struct cxlt_port *out = bpf_map_lookup_elem(&ports, &port);
+
+		if (!out)
+			return CXLT_R_NO_PORT;
+		s->out = *out;
+		s->has_out = 1;
+	}
+	s->sinks++;
+	return cxlt_dry ? dry_output(ctx, s, CXLT_DRY_PORT, port) : 0;
+}
+
+__noinline int cxlt_xdp_local(struct xdp_md *ctx, struct cxlt_scratch *s)
+{
+	if (!s)
+		return CXLT_R_INTERNAL;
+	s->local = 1;
+	s->sinks++;
+	return cxlt_dry ? dry_output(ctx, s, CXLT_DRY_LOCAL, 0) : 0;
+}
+
 __noinline int cxlt_xdp_upcall(struct xdp_md *ctx, struct cxlt_scratch *s, __u32 max_len)
 {
 	int rc;
@@ -178,18 +203,7 @@ static __always_inline int cxlt_out_headers(struct cxlt_adapter *a, struct cxlt_
 
 static __always_inline int cxlt_out_port(struct cxlt_adapter *a, struct cxlt_work *w, __u32 port)
 {
-	struct cxlt_scratch *s = a->s;
-
-	if (!cxlt_dry || !cxlt_dry_every) {
-		const struct cxlt_port *out = bpf_map_lookup_elem(&ports, &port);
-
-		if (!out)
-			return CXLT_R_NO_PORT;
-		s->out = *out;
-		s->has_out = 1;
-	}
-	s->sinks++;
-	return cxlt_dry ? dry_output(a->ctx, s, CXLT_DRY_PORT, port) : 0;
+	return cxlt_xdp_port(a->ctx, a->s, port);
 }
 
 /* Never here: FLOOD and ALL are handed over. */
@@ -200,9 +214,7 @@ static __always_inline int cxlt_out_flood(struct cxlt_adapter *a, struct cxlt_wo
 
 static __always_inline int cxlt_out_local(struct cxlt_adapter *a, struct cxlt_work *w)
 {
-	a->s->local = 1;
-	a->s->sinks++;
-	return cxlt_dry ? dry_output(a->ctx, a->s, CXLT_DRY_LOCAL, 0) : 0;
+	return cxlt_xdp_local(a->ctx, a->s);
 }
 
 static __always_inline int cxlt_out_controller(struct cxlt_adapter *a, struct cxlt_work *w,

@@ -140,12 +140,23 @@ static int test_run(int prog, const void *pkt, size_t len, void *ctx, size_t ctx
 	return 0;
 }
 
-static int run_tc(struct dry *d, __u32 in_port, const void *pkt, size_t len)
+static int run_tc(struct dry *d, __u32 in_port, const __u8 *pkt, size_t len)
 {
-	__u32 ret;
+	int prog = bpf_program__fd(d->obj.tc->progs.cxlt_tc), rc;
+	__u32 type = pkt[12] << 8 | pkt[13], ret;
+	__u8 other[64];
 
 	d->obj.tc->bss->cxlt_dry_port = in_port;
-	return test_run(bpf_program__fd(d->obj.tc->progs.cxlt_tc), pkt, len, NULL, 0, &ret);
+	d->obj.tc->bss->cxlt_dry_type = 0;
+	rc = test_run(prog, pkt, len, NULL, 0, &ret);
+	if (rc != -EINVAL || len > sizeof(other))
+		return rc;
+	/* See cxlt_dry_type. */
+	memcpy(other, pkt, len);
+	other[12] = 0x88; /* local experiments */
+	other[13] = 0xb5;
+	d->obj.tc->bss->cxlt_dry_type = type;
+	return test_run(prog, other, len, NULL, 0, &ret);
 }
 
 static void read_record(const struct cxlt_dry *rec, struct dry_result *r)
