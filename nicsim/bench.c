@@ -40,27 +40,18 @@ static int null_punt(void *arg, const struct cxlt_nic_packet *p)
 	return 0;
 }
 
-static const struct cxlt_frame_ref *frame_at(const struct bench *b, __u32 at)
-{
-	const struct cxlt_traffic *t = b->traffic;
-
-	return &t->frame[t->order[at & (t->n_order - 1)]];
-}
-
 static void run_batch(struct bench *b)
 {
 	struct cxlt_nic_packet p[CXLT_NIC_BATCH];
 	__u32 i;
 
 	for (i = 0; i < CXLT_NIC_BATCH; i++) {
-		const struct cxlt_frame_ref *f = frame_at(b, b->at + i);
+		struct cxlt_frame_ref f = cxlt_traffic_frame(b->traffic, b->at + i);
 
-		/* The descriptor two batches ahead, the frame one ahead. */
-		__builtin_prefetch(frame_at(b, b->at + i + 2 * CXLT_NIC_BATCH));
-		__builtin_prefetch(frame_at(b, b->at + i + CXLT_NIC_BATCH)->data);
-		p[i].data = f->data;
-		p[i].len = f->len;
-		p[i].port = f->in_port - 1;
+		__builtin_prefetch(cxlt_traffic_frame(b->traffic, b->at + i + CXLT_NIC_BATCH).data);
+		p[i].data = f.data;
+		p[i].len = f.len;
+		p[i].port = f.in_port - 1;
 		p[i].segments = 1;
 		memset(&p[i].offload, 0, sizeof(p[i].offload));
 	}

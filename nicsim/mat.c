@@ -251,8 +251,11 @@ static void store(struct cxlt_mat_entry *e, const struct cxlt_mat_probe *p,
 	memcpy(&e->head, r, sizeof(e->head));
 	for (i = 0; i < w->chg.n; i++)
 		e->chg[i] = w->chg.at[i];
-	for (i = 0; i < p->n_key; i++)
-		*body++ = w->orig.w[i];
+	for (i = 0; i < CXLT_MAT_SHORT; i++)
+		body[i] = w->orig.w[i];
+	for (; i < p->n_key; i++)
+		body[i] = w->orig.w[i];
+	body += i;
 	*body++ = r->cookie;
 	for (i = 0; i < r->n_ops; i++)
 		*body++ = r->ops[i];

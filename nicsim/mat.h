@@ -150,6 +150,12 @@ int cxlt_mat_maybe(struct cxlt_mat *, struct cxlt_mat_probe *);
 const struct cxlt_mat_entry *cxlt_mat_lookup(struct cxlt_mat *, const struct cxlt_view *,
 					     const struct cxlt_mat_probe *,
 					     const struct cxlt_key *);
+/* A lookup that cxlt_mat_maybe() has answered already: a miss. */
+CXLT_INLINE void cxlt_mat_missed(struct cxlt_mat *m)
+{
+	m->lookups++;
+}
+
 /* Makes *res what the entry holds. */
 void cxlt_mat_load(const struct cxlt_mat_entry *, struct cxlt_result *res);
 /*

@@ -277,7 +277,11 @@ static void finish_one(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const st
 		cxlt_work_refuse(&nic->view, &nic->work, s->reason);
 		answer_of_result(&nic->work.res, &a);
 	} else {
-		e = cxlt_mat_lookup(nic->mat, &nic->view, &s->probe, &s->key);
+		/* A packet of this batch may have filled it since, but not so often that it pays. */
+		if (s->maybe)
+			e = cxlt_mat_lookup(nic->mat, &nic->view, &s->probe, &s->key);
+		else
+			cxlt_mat_missed(nic->mat);
 		if (e) {
 			p->mat_hit = 1;
 			stats->mat_hits += p->segments;

@@ -84,24 +84,20 @@ static void *alloc_bytes(size_t n)
 
 int cxlt_traffic_make(struct cxlt_traffic *t, __u32 n_flows, __u32 size, __u64 seed)
 {
-	size_t stride = (size + 63) & ~63UL;
 	__u32 i;
 
 	memset(t, 0, sizeof(*t));
 	t->n_frames = n_flows;
-	t->frame = calloc(n_flows, sizeof(*t->frame));
-	t->bytes = alloc_bytes(stride * n_flows);
-	if (!t->frame || !t->bytes) {
-		cxlt_traffic_free(t);
+	t->size = size;
+	t->stride = (size + 63) & ~63U;
+	t->in_port = 1;
+	t->bytes = alloc_bytes((size_t)t->stride * n_flows);
+	if (!t->bytes)
 		return -ENOMEM;
-	}
 	for (i = 0; i < n_flows; i++) {
 		struct cxlt_flow f = cxlt_flow_make(i, seed);
 
-		t->frame[i].data = t->bytes + i * stride;
-		t->frame[i].len = size;
-		t->frame[i].in_port = f.in_port;
-		cxlt_flow_frame(&f, t->frame[i].data, size);
+		cxlt_flow_frame(&f, t->bytes + (size_t)i * t->stride, size);
 	}
 	return 0;
 }
@@ -283,7 +279,7 @@ void cxlt_traffic_free(struct cxlt_traffic *t)
 {
 	__u32 i;
 
-	for (i = 0; !t->bytes && t->frame && i < t->n_frames; i++)
+	for (i = 0; t->frame && i < t->n_frames; i++)
 		free(t->frame[i].data);
 	free(t->bytes);
 	free(t->frame);

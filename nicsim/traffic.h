@@ -31,8 +31,9 @@ struct cxlt_frame_ref {
 
 struct cxlt_traffic {
 	__u32 n_frames;
-	struct cxlt_frame_ref *frame;
-	__u8 *bytes;
+	struct cxlt_frame_ref *frame; /* of a recording; NULL if all frames have one size */
+	__u8 *bytes;		      /* of made frames: frame i starts at i x stride */
+	__u32 stride, size, in_port;
 	__u32 n_order; /* a power of two; the order is repeated */
 	__u32 *order;
 };
@@ -41,6 +42,16 @@ enum {
 	CXLT_TRAFFIC_ORDER = 1 << 20,
 	CXLT_FRAME_MIN = 60,
 };
+
+/* The frame that comes as number `at`. */
+static inline struct cxlt_frame_ref cxlt_traffic_frame(const struct cxlt_traffic *t, __u32 at)
+{
+	__u32 i = t->order[at & (t->n_order - 1)];
+
+	if (t->frame)
+		return t->frame[i];
+	return (struct cxlt_frame_ref){t->bytes + (size_t)i * t->stride, t->size, t->in_port};
+}
 
 /* splitmix64: the same seed gives the same benchmark. */
 __u64 cxlt_random_next(__u64 *state);
