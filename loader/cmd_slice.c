@@ -505,7 +505,6 @@ static int slice_destroy(int argc, char **argv)
 	return CLI_OK;
 }
 
-#pragma weak cmd_unload
 int cmd_slice(int argc, char **argv)
 {
 	static const struct cli_command verbs[] = {

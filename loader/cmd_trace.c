@@ -6,24 +6,13 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <cxltab/record.h>
+#include <cxltab/parse.h>
+#include <cxltab/work.h>
 
-#include "../bpf/slowpath.h"
+#include "bpfdry.h"
 #include "cxltab.h"
 #include "openflow/flow.h"
 #include "trace.h"
-
-enum {
-	PACKET_MAX = 65535,
-};
-
-enum trace_path {
-	PATH_NONE,
-	PATH_INLINE,
-	PATH_DEVICE,
-	PATH_XDP,
-	PATH_TC,
-};
 
 struct options {
 	const char *spec, *packets, *path_name, *port_list;
@@ -112,182 +101,6 @@ static int ports_find(struct trace_ports *p, const struct options *o)
 	return CLI_OK;
 }
 
-/* ---- Packets ---- */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Number of bytes, or -1 if `text` is not that many pairs of hexadecimal digits. */
-static int hex_bytes(const char *text, size_t len, __u8 *bytes)
-{
-	size_t i;
-
-	if (len % 2 || len / 2 > PACKET_MAX)
-		return -1;
-	for (i = 0; i < len; i += 2) {
-		int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
-
-		if (high < 0 || low < 0)
-			return -1;
-		bytes[i / 2] = high << 4 | low;
-	}
-	return len / 2;
-}
-
-/* ---- Listing: a line in, a line out ---- */
-
-/* What runs packets, and what became of the last one. */
-struct lister {
-	const struct options *o;
-	struct trace_ports *ports;
-	struct cxlt_view view;
-	struct cxlt_work w;
-	struct cxlt_adapter a;
-	struct json json;
-	__u8 packet[PACKET_MAX];
-};
-
-static void list_json(struct lister *l)
-{
-	static const char *const kind[] = {"port", "flood", "controller", "local"};
-	const struct cxlt_result *r = &l->w.res;
-	struct json *j = &l->json;
-	__u32 i;
-
-	json_object(j, NULL);
-	json_array(j, "outputs");
-	for (i = 0; i < l->a.n_outputs && i < CXLT_RECORD_OUTPUTS; i++) {
-		const struct cxlt_record_output *out = &l->a.output[i];
-
-		json_object(j, NULL);
-		if (out->kind == CXLT_RECORD_PORT)
-			json_u64(j, "port", out->port);
-		else
-			json_string(j, "port", kind[out->kind]);
-		json_bytes(j, "packet", l->a.bytes + out->at, out->len);
-		json_end(j);
-	}
-	json_end(j);
-	json_string(j, "verdict", cxlt_verdict_name[r->verdict]);
-	json_string(j, "reason", cxlt_reason_name[r->reason]);
-	json_u64(j, "table", r->table);
-	if (r->matched)
-		json_u64(j, "cookie", r->cookie);
-	else
-		json_null(j, "cookie");
-	json_end(j);
-}
-
-static void list_text(struct lister *l)
-{
-	const struct cxlt_result *r = &l->w.res;
-	__u32 i;
-
-	printf("%s %s table=%u", cxlt_verdict_name[r->verdict], cxlt_reason_name[r->reason],
-	       r->table);
-	if (r->matched)
-		printf(" cookie=0x%llx", r->cookie);
-	for (i = 0; i < l->a.n_outputs && i < CXLT_RECORD_OUTPUTS; i++) {
-		static const char *const kind[] = {"", "flood", "controller", "local"};
-		const struct cxlt_record_output *out = &l->a.output[i];
-
-		if (out->kind == CXLT_RECORD_PORT)
-			printf(" output:%u", out->port);
-		else
-			printf(" %s", kind[out->kind]);
-	}
-	putchar('\n');
-}
-
-static int list_line(struct lister *l, const char *line, size_t len, unsigned int number,
-		     const char *source)
-{
-	const char *end = line + len, *hex;
-	unsigned long port;
-	char *after;
-	int n;
-
-	errno = 0;
-	port = strtoul(line, &after, 10);
-	hex = after + strspn(after, " \t");
-	if (after == line || errno || port > 0xffffffff || (hex == after && hex < end))
-		return cli_fail("%s:%u: a line is IN_PORT HEX", source, number);
-	n = hex_bytes(hex, end - hex, l->packet);
-	if (n < 0)
-		return cli_fail(
-			"%s:%u:%d: not the hexadecimal digits of a packet of up to %d bytes",
-			source, number, (int)(hex - line + 1), PACKET_MAX);
-	cxlt_record(&l->view, &l->w, &l->a, port, l->packet, n);
-	if (l->o->json)
-		list_json(l);
-	else
-		list_text(l);
-	return CLI_OK;
-}
-
-static int list_lines(struct lister *l, FILE *file, const char *source)
-{
-	unsigned int number = 0;
-	int status = CLI_OK;
-	char *line = NULL;
-	size_t room = 0;
-
-	while (!status && !ferror(stdout)) {
-		ssize_t n = getline(&line, &room, file);
-
-		if (n < 0)
-			break;
-		number++;
-		while (n && strchr(" \t\r\n", line[n - 1]))
-			line[--n] = '\0';
-		if (n && line[0] != '#')
-			status = list_line(l, line, n, number, source);
-	}
-	if (!status && ferror(file))
-		status = cli_fail_errno(errno, "%s", source);
-	free(line);
-	return status;
-}
-
-static int list(const struct options *o, const struct cxlt_slice *slice, struct trace_ports *ports)
-{
-	bool is_stdin = !strcmp(o->packets, "-");
-	FILE *file = is_stdin ? stdin : fopen(o->packets, "re");
-	struct lister *l;
-	int status;
-
-	if (!file)
-		return cli_fail_errno(errno, "%s", o->packets);
-	l = calloc(1, sizeof(*l));
-	if (l)
-		l->a.bytes = malloc(CXLT_RECORD_BYTES);
-	if (l && l->a.bytes) {
-		l->o = o;
-		l->a.room = CXLT_RECORD_BYTES;
-		l->a.ports = ports->ports;
-		l->a.n_ports = ports->n;
-		json_start(&l->json, stdout);
-		cxlt_slice_view(slice, o->path == PATH_DEVICE ? CXLT_VIEW_DEVICE : 0, &l->view);
-		status = list_lines(l, file, is_stdin ? "stdin" : o->packets);
-	} else {
-		status = cli_fail_errno(ENOMEM, "trace");
-	}
-	if (l)
-		free(l->a.bytes);
-	free(l);
-	if (!is_stdin)
-		fclose(file);
-	return status;
-}
-
 /* ---- Explaining ---- */
 
 /* A packet given as hexadecimal digits, or as a flow that one is composed from. */
@@ -300,7 +113,7 @@ static int read_packet(const struct options *o, const char *text, __u8 *bytes, s
 	p->bytes = bytes;
 	p->in_port = o->in_port;
 	if (*text)
-		n = hex_bytes(text, strlen(text), bytes);
+		n = trace_hex(text, strlen(text), bytes);
 	if (n >= 0) {
 		p->len = n;
 		return CLI_OK;
@@ -309,7 +122,7 @@ static int read_packet(const struct options *o, const char *text, __u8 *bytes, s
 		return cli_fail("trace: '%s', column %d: %s", text, err.column, err.reason);
 	if (!CXLT_KEY_GET(key, IN_PORT))
 		CXLT_KEY_SET(key, IN_PORT, o->in_port);
-	n = of_compose_packet(key, bytes, PACKET_MAX);
+	n = of_compose_packet(key, bytes, TRACE_PACKET_MAX);
 	if (n < 0)
 		return cli_fail_errno(n, "trace: '%s'", text);
 	p->in_port = CXLT_KEY_GET(key, IN_PORT);
@@ -331,12 +144,38 @@ static bool parsed_text(const struct trace_packet *p, char *text, size_t size)
 	return true;
 }
 
+/* The loaded programs on the packet: the only part of trace that has an effect. */
+static int live(const struct options *o, const struct trace_packet *p, struct json *j)
+{
+	struct dry_live run;
+	const char *reason;
+
+	if (dry_live(o->spec, p->in_port, p->bytes, p->len, &run))
+		return CLI_FAILED;
+	reason = run.reason == CXLT_R_NONE || run.reason >= CXLT_N_REASONS
+			 ? NULL
+			 : cxlt_reason_name[run.reason];
+	if (j) {
+		json_object(j, "live");
+		json_string(j, "program", run.program);
+		json_string(j, "action", run.action);
+		json_bool(j, "handed_over", run.handed_over);
+		json_string(j, "reason", reason);
+		json_end(j);
+	} else {
+		printf("live (%s program, counted like any packet): %s%s, reason %s\n", run.program,
+		       run.action, run.handed_over ? ", handed over to TC" : "",
+		       reason ? reason : "unknown: other packets were counted too");
+	}
+	return CLI_OK;
+}
+
 static int explain(const struct options *o, const struct cxlt_slice *slice,
 		   const struct trace_packet *p, const struct trace_ports *ports)
 {
-	unsigned int views = o->path == PATH_DEVICE   ? TRACE_DEVICE
-			     : o->path == PATH_INLINE ? TRACE_HOST
-						      : TRACE_HOST | TRACE_DEVICE;
+	unsigned int views = o->path == TRACE_PATH_DEVICE   ? TRACE_DEVICE
+			     : o->path == TRACE_PATH_INLINE ? TRACE_HOST
+							    : TRACE_HOST | TRACE_DEVICE;
 	char text[OF_TEXT_MAX];
 	struct json j;
 	int rc;
@@ -353,9 +192,12 @@ static int explain(const struct options *o, const struct cxlt_slice *slice,
 		printf("%s (%u bytes)\n", text, p->len);
 	}
 	rc = trace_explain(slice, views, p, ports, o->json ? &j : NULL);
+	if (rc)
+		return cli_fail_errno(rc, "trace");
+	rc = o->live ? live(o, p, o->json ? &j : NULL) : CLI_OK;
 	if (o->json)
 		json_end(&j);
-	return rc ? cli_fail_errno(rc, "trace") : CLI_OK;
+	return rc;
 }
 
 /* ---- Command ---- */
@@ -370,7 +212,7 @@ static int choose_path(struct options *o)
 		return CLI_OK;
 	for (i = 0; names[i]; i++)
 		if (!strcmp(o->path_name, names[i]))
-			o->path = PATH_INLINE + i;
+			o->path = TRACE_PATH_INLINE + i;
 	if (o->path)
 		return CLI_OK;
 	near = cli_nearest(o->path_name, names);
@@ -382,7 +224,7 @@ static int run(const struct options *o, const char *packet)
 {
 	struct cxlt_slice *slice = cli_slice(o->spec, CXLT_ATTACH_READ);
 	struct trace_ports ports = {0};
-	static __u8 bytes[PACKET_MAX];
+	static __u8 bytes[TRACE_PACKET_MAX];
 	struct trace_packet p = {0};
 	struct cxlt_key key;
 	int status;
@@ -391,7 +233,7 @@ static int run(const struct options *o, const char *packet)
 		return CLI_FAILED;
 	status = ports_find(&ports, o);
 	if (!status && o->packets) {
-		status = list(o, slice, &ports);
+		status = trace_list(slice, o->path, o->packets, &ports, o->json);
 	} else if (!status) {
 		status = read_packet(o, packet, bytes, &key, &p);
 		if (!status)
@@ -441,7 +283,12 @@ int cmd_trace(int argc, char **argv)
 	if (status)
 		return status;
 	o.spec = argv[1];
-	if (o.path >= PATH_XDP || o.live)
-		return cli_fail("trace: running BPF programs comes with the next commits");
+	if (o.path >= TRACE_PATH_XDP && !o.packets)
+		return cli_usage("trace", "--path %s goes with --packets; --live runs one packet",
+				 o.path_name);
+	if (o.live && o.packets)
+		return cli_usage("trace", "--live runs one packet, not --packets");
+	if (o.packets && !o.path)
+		o.path = TRACE_PATH_INLINE;
 	return run(&o, argv[2]);
 }

@@ -10,13 +10,10 @@
 static int cmd_help(int argc, char **argv);
 
 /* Commands whose file isn't there yet are not offered. */
-#pragma weak cmd_load
-#pragma weak cmd_unload
-#pragma weak cmd_attach
-#pragma weak cmd_detach
 #pragma weak cmd_status
 #pragma weak cmd_monitor
 #pragma weak cmd_dump_ports
+
 
 static const struct cli_command commands[] = {
 	{"slice", cmd_slice, "VERB ...", "create, list, show, check or destroy slices"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trace.h - one packet's way through a slice's tables, explained.
+ * trace.h - packets' way through a slice's tables, explained or listed.
  *
  * The pipeline runs in this process, on the host's view or the device's, and records instead of
  * sending (cxltab/record.h): nothing is counted, nothing is stored.
@@ -9,6 +9,7 @@
 #define CXLTAB_LOADER_TRACE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <cxltab/key.h>
 #include <cxltab/slice.h>
@@ -40,5 +41,30 @@ enum {
  */
 int trace_explain(const struct cxlt_slice *, unsigned int views, const struct trace_packet *,
 		  const struct trace_ports *, struct json *json);
+
+/* ---- For programs: a line in, a line out ---- */
+
+enum {
+	TRACE_PACKET_MAX = 65535,
+};
+
+/* What runs a packet. */
+enum trace_path {
+	TRACE_PATH_NONE,
+	TRACE_PATH_INLINE, /* this process, on the host's view */
+	TRACE_PATH_DEVICE, /* this process, on the device's */
+	TRACE_PATH_XDP,	   /* the BPF programs' dry twins, see bpfdry.h */
+	TRACE_PATH_TC,
+};
+
+/*
+ * Reads lines "IN_PORT HEX" from `source` (a file's name, or "-") and prints what becomes of each
+ * packet, in order, as one line of text or one JSON object.  An exit status.
+ */
+int trace_list(struct cxlt_slice *, enum trace_path path, const char *source,
+	       const struct trace_ports *, bool as_json);
+
+/* Bytes of `len` hexadecimal digits; their number, or -1 if that isn't what they are. */
+int trace_hex(const char *text, size_t len, __u8 *bytes);
 
 #endif
