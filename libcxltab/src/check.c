@@ -32,6 +32,10 @@ struct audit {
 	__u64 (*marks)[CXLT_CHUNK_LINES / 64]; /* reachable objects, per chunk */
 	__u32 *spans;			       /* reachable spans: chunks, by first chunk */
 	__u32 tuples;			       /* walked, against loops in lists */
+	__u32 table;			       /* being walked */
+	__u32 unseen;			       /* of that table */
+	__u64 item;			       /* its list's word for the tuple being walked */
+	__u64 spoken, host_rules;	       /* rules that its shadows speak for, that need one */
 };
 
 static void complain(struct audit *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -95,6 +99,29 @@ static bool is_marked(const struct audit *a, __u32 ref)
 	return c && a->marks[i][object / 64] >> (object % 64) & 1;
 }
 
+/* What a rule owes to its tuple's place in the list, to the version and to its shadow. */
+static void audit_rule(struct audit *a, const struct cxlt_tuple *t, const struct cxlt_rule *e,
+		       __u32 ref)
+{
+	const struct cxlt_control *c = cxlt_at(a->s, a->s->dir.control);
+	__u32 prio = e->prio, flags = cxlt_load32(&e->flags);
+
+	if (prio > CXLT_ITEM_PRIO(a->item))
+		complain(a, "rule at line %u: priority %u, but the list says at most %u", ref, prio,
+			 CXLT_ITEM_PRIO(a->item));
+	if (cxlt_load(&e->from) > cxlt_load(&c->version) + 1 ||
+	    cxlt_load(&e->to) <= cxlt_load(&c->floor))
+		complain(a, "rule at line %u: no packet can see it", ref);
+	if (t->flags & CXLT_TUPLE_SHADOW)
+		a->spoken += flags >> CXLT_RULE_REFS_SHIFT;
+	if (!(t->flags & CXLT_TUPLE_HOST))
+		return;
+	if (!(flags & CXLT_RULE_UNSEEN))
+		a->host_rules++;
+	else if (a->unseen <= prio)
+		complain(a, "rule at line %u: no shadow, and the device isn't told", ref);
+}
+
 /* The entry in slot (bucket, i): its own marks, its chain, the place of its key. */
 static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 *count)
 {
@@ -131,6 +158,7 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 		}
 		if (e->counters)
 			mark(a, e->counters, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "rule");
+		audit_rule(a, t, e, ref);
 		prio = e->prio;
 		++*count;
 		ref = e->next;
@@ -152,6 +180,30 @@ struct array_audit {
 	__u8 (*cnt)[8]; /* recomputed overflow counters */
 	__u64 count, slots;
 };
+
+/* Does a later slot of bucket i, or one of the other bucket, hold the same key? */
+static bool has_twin(struct audit *a, const struct cxlt_tuple *t, struct array_audit *x, __u32 i,
+		     __u32 j)
+{
+	__u64 slot = x->b[i].slot[j];
+	__u32 other = cxlt_hash_other(i, CXLT_SLOT_TAG(slot), x->mask), k;
+
+	for (k = 0; k < 2 * CXLT_BUCKET_SLOTS; k++) {
+		bool here = k < CXLT_BUCKET_SLOTS;
+		__u64 twin = here ? x->b[i].slot[k] : x->b[other].slot[k - CXLT_BUCKET_SLOTS];
+		__u64 flip = here ? 0 : 1ULL << 32;
+
+		if ((here && k <= j) || (!here && other < i) || !twin ||
+		    CXLT_SLOT_HEAD(twin ^ flip) != CXLT_SLOT_HEAD(slot) ||
+		    CXLT_SLOT_REF(twin) == CXLT_SLOT_REF(slot) ||
+		    !cxlt_line(&a->s->view, CXLT_SLOT_REF(twin), 1 + CXLT_KEY_MAX / 8))
+			continue;
+		if (!memcmp(cxlt_entry_body(a->s, t, CXLT_SLOT_REF(slot)),
+			    cxlt_entry_body(a->s, t, CXLT_SLOT_REF(twin)), t->n_words * 8))
+			return true;
+	}
+	return false;
+}
 
 static void audit_slot(struct audit *a, struct cxlt_tuple *t, struct array_audit *x, __u32 i,
 		       __u32 j)
@@ -185,6 +237,9 @@ static void audit_slot(struct audit *a, struct cxlt_tuple *t, struct array_audit
 			return;
 		}
 	}
+	if (has_twin(a, t, x, i, j))
+		complain(a, "tuple %u bucket %u slot %u: its key is in another slot too", t->id, i,
+			 j);
 	x->slots++;
 	if (CXLT_SLOT_SEC(slot) && x->cnt[home][tag & 7] < 7)
 		x->cnt[home][tag & 7]++;
@@ -246,6 +301,10 @@ static __u64 audit_tuple(struct audit *a, __u32 ref, int kind)
 		complain(a, "tuple at line %u: kind, words or geometry make no sense", ref);
 		return 0;
 	}
+	if (kind == CXLT_KIND_RULE &&
+	    (t->table != a->table || t->flags != CXLT_ITEM_FLAGS(a->item)))
+		complain(a, "tuple %u: in the list of table %u it is of table %u, or other flags",
+			 t->id, a->table, t->table);
 	for (i = 0; kind == CXLT_KIND_RULE && i < t->n_words; i++) {
 		if (t->idx[i] < CXLT_KEY_MAX)
 			continue;
@@ -291,6 +350,9 @@ static void audit_table(struct audit *a, __u32 i)
 	const __u64 *items;
 	__u64 rules = 0;
 
+	a->table = i;
+	a->unseen = cxlt_load32(&t->unseen);
+	a->spoken = a->host_rules = 0;
 	for (d = 1; d < CXLT_DIMS; d++) {
 		__u32 lines = 1U << (a->s->dir.chg_log2 - 3);
 
@@ -310,9 +372,13 @@ static void audit_table(struct audit *a, __u32 i)
 			if (CXLT_ITEM_PRIO(items[j]) > last)
 				complain(a, "table %u: list item %u is out of order", i, j);
 			last = CXLT_ITEM_PRIO(items[j]);
-			rules += audit_tuple(a, CXLT_ITEM_REF(items[j]), CXLT_KIND_RULE);
+			a->item = cxlt_load(&items[j]);
+			rules += audit_tuple(a, CXLT_ITEM_REF(a->item), CXLT_KIND_RULE);
 		}
 	}
+	if (a->spoken != a->host_rules)
+		complain(a, "table %u: shadows speak for %llu rules, %llu need one", i,
+			 (unsigned long long)a->spoken, (unsigned long long)a->host_rules);
 	audit_count(a, &t->n_rules, rules, "table", i);
 	/* Last: whoever sees it still sees the repaired table. */
 	audit_chg(a, &t->wide, i);
@@ -358,6 +424,20 @@ static void audit_bitmaps(struct audit *a)
 	}
 }
 
+/* What may never change, and what may only grow in step. */
+static void audit_head(struct audit *a)
+{
+	const struct cxlt_control *c = cxlt_at(a->s, a->s->dir.control);
+	__u64 floor = cxlt_load(&c->floor), version = cxlt_load(&c->version);
+
+	if (memcmp(a->s->mem, &a->s->header, sizeof(a->s->header)) ||
+	    memcmp(cxlt_at(a->s, a->s->header.dir), &a->s->dir, sizeof(a->s->dir)))
+		complain(a, "header or directory changed since they were attached");
+	if (floor > version)
+		complain(a, "control.floor %llu is above control.version %llu",
+			 (unsigned long long)floor, (unsigned long long)version);
+}
+
 static int audit(struct audit *a)
 {
 	__u32 i;
@@ -369,6 +449,7 @@ static int audit(struct audit *a)
 		free(a->spans);
 		return cxlt_fail(-ENOMEM, "out of memory");
 	}
+	audit_head(a);
 	for (i = 0; i < a->s->dir.n_tables; i++)
 		audit_table(a, i);
 	for (i = 0; i < a->s->dir.n_exacts; i++) {
