@@ -134,7 +134,7 @@ int cli_dispatch(const char *prefix, const struct cli_command *table, int argc, 
 	if (argc < 2)
 		return cli_usage(prefix, "which command?");
 	for (c = table; c->name; c++) {
-		if (!strcmp(c->name, argv[1]) && c->run)
+		if (!strcmp(c->name, argv[1]))
 			return c->run(argc - 1, argv + 1);
 		if (n < 63)
 			names[n++] = c->name;

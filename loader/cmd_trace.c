@@ -152,7 +152,9 @@ static int live(const struct options *o, const struct trace_packet *p, struct js
 
 	if (dry_live(o->spec, p->in_port, p->bytes, p->len, &run))
 		return CLI_FAILED;
-	reason = run.reason == CXLT_R_NONE || run.reason >= CXLT_N_REASONS
+	/* Of a packet that is handed over XDP knows no more; a test run doesn't go on to TC. */
+	reason = run.handed_over ? NULL
+		 : run.reason == CXLT_R_NONE || run.reason >= CXLT_N_REASONS
 			 ? NULL
 			 : cxlt_reason_name[run.reason];
 	if (j) {
@@ -162,10 +164,12 @@ static int live(const struct options *o, const struct trace_packet *p, struct js
 		json_bool(j, "handed_over", run.handed_over);
 		json_string(j, "reason", reason);
 		json_end(j);
+	} else if (run.handed_over) {
+		printf("live (%s program, counted): handed over to TC, where a test run ends\n",
+		       run.program);
 	} else {
-		printf("live (%s program, counted like any packet): %s%s, reason %s\n", run.program,
-		       run.action, run.handed_over ? ", handed over to TC" : "",
-		       reason ? reason : "unknown: other packets were counted too");
+		printf("live (%s program, counted): %s, reason %s\n", run.program, run.action,
+		       reason ? reason : "unknown, as other packets were counted too");
 	}
 	return CLI_OK;
 }

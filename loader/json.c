@@ -32,40 +32,53 @@ static size_t utf8_length(const unsigned char *s)
 	return n;
 }
 
+/* Bytes from s on that stand for themselves. */
+static size_t plain_length(const unsigned char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 static void put_string(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
 
-	putc('"', out);
+	putc_unlocked('"', out);
 	while (*s) {
-		size_t n = utf8_length(s);
+		size_t n = plain_length(s);
 
-		if (!n) {
-			fputs("\\ufffd", out);
-			s++;
+		if (n) {
+			fwrite_unlocked(s, 1, n, out);
+			s += n;
 			continue;
 		}
-		if (*s == '"' || *s == '\\')
+		n = utf8_length(s);
+		if (!n)
+			fputs_unlocked("\\ufffd", out);
+		else if (*s == '"' || *s == '\\')
 			fprintf(out, "\\%c", *s);
 		else if (*s == '\n')
-			fputs("\\n", out);
+			fputs_unlocked("\\n", out);
 		else if (*s < 0x20 || *s == 0x7f)
 			fprintf(out, "\\u%04x", *s);
 		else
-			fwrite(s, 1, n, out);
-		s += n;
+			fwrite_unlocked(s, 1, n, out);
+		s += n ? n : 1;
 	}
-	putc('"', out);
+	putc_unlocked('"', out);
 }
 
 static void before(struct json *j, const char *key)
 {
 	if (!j->first)
-		putc(',', j->out);
+		putc_unlocked(',', j->out);
 	j->first = false;
 	if (key) {
 		put_string(j->out, key);
-		putc(':', j->out);
+		putc_unlocked(':', j->out);
 	}
 }
 
@@ -73,14 +86,14 @@ static void after(struct json *j)
 {
 	if (j->depth)
 		return;
-	putc('\n', j->out);
+	putc_unlocked('\n', j->out);
 	j->first = true;
 }
 
 static void open_level(struct json *j, const char *key, char open, char close)
 {
 	before(j, key);
-	putc(open, j->out);
+	putc_unlocked(open, j->out);
 	if (j->depth < JSON_DEPTH_MAX)
 		j->close[j->depth] = close;
 	j->depth++;
@@ -102,7 +115,7 @@ void json_end(struct json *j)
 	if (!j->depth)
 		return;
 	j->depth--;
-	putc(j->depth < JSON_DEPTH_MAX ? j->close[j->depth] : '}', j->out);
+	putc_unlocked(j->depth < JSON_DEPTH_MAX ? j->close[j->depth] : '}', j->out);
 	j->first = false;
 	after(j);
 }
@@ -135,14 +148,14 @@ void json_s64(struct json *j, const char *key, __s64 value)
 void json_bool(struct json *j, const char *key, bool value)
 {
 	before(j, key);
-	fputs(value ? "true" : "false", j->out);
+	fputs_unlocked(value ? "true" : "false", j->out);
 	after(j);
 }
 
 void json_null(struct json *j, const char *key)
 {
 	before(j, key);
-	fputs("null", j->out);
+	fputs_unlocked("null", j->out);
 	after(j);
 }
 

@@ -9,12 +9,6 @@
 
 static int cmd_help(int argc, char **argv);
 
-/* Commands whose file isn't there yet are not offered. */
-#pragma weak cmd_status
-#pragma weak cmd_monitor
-#pragma weak cmd_dump_ports
-
-
 static const struct cli_command commands[] = {
 	{"slice", cmd_slice, "VERB ...", "create, list, show, check or destroy slices"},
 	{"load", cmd_load, "SLICE", "load the XDP and TC programs for a slice"},
@@ -53,9 +47,15 @@ static void overview(void)
 
 static int cmd_help(int argc, char **argv)
 {
+	static const struct cli_syntax syntax = {
+		"help", "[COMMAND]", 0, 1, NULL, "Explains a command, or lists all.\n",
+	};
 	char help[] = "--help", *asked[] = {argv[0], NULL, help, NULL};
+	int n = cli_parse(&syntax, argc, argv);
 
-	if (argc < 2) {
+	if (n < 0)
+		return ~n;
+	if (!n) {
 		overview();
 		return CLI_OK;
 	}

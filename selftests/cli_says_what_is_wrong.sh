@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Claim: a command line that makes no sense exits with 2 and says why, what failed exits with 1 and says
+# what, once; unknown words suggest the nearest one; lost output is a failure.
+. "$(dirname "$0")/lib.sh"
+
+# says STATUS REGEX ARGUMENT...
+says() {
+	local status=$1 regex=$2
+	shift 2
+	refuses "$status" cxltab "$@"
+	assert_eq "$(wc -l <<<"$OUTPUT")" 1 "lines of the error of '$*'"
+	assert_match "$OUTPUT" "^cxltab: .*$regex" "the error of '$*'"
+}
+
+assert_eq "$(cxltab --help | wc -l)" "$(cxltab help | wc -l)" "lines of help"
+assert_ge 24 "$(cxltab --help | wc -l)" "lines of the overview on a screen"
+for c in $(cxltab --help | awk '/^  [a-z]/ { print $1 }'); do
+	assert_match "$(cxltab "$c" --help)" "^Usage: cxltab $c" "help of $c"
+	assert_eq "$(cxltab "$c" --help | awk 'length > 100')" "" "lines of help of $c that are too long"
+	assert_ge 24 "$(cxltab "$c" --help | wc -l)" "lines of help of $c on a screen"
+done
+assert_match "$(cxltab --version)" '^cxltab [0-9]+\.[0-9]+' "version"
+
+S=./slice
+cxltab slice create "$S"
+cxltab add-flow "$S" 'cookie=5,tcp,actions=output:1'
+
+says 2 'which command'
+says 2 "no command 'dump-flow'; did you mean dump-flows" dump-flow "$S"
+says 2 "no command 'shwo'; did you mean show" slice shwo "$S"
+says 2 'dump-flows: no option --jsno; did you mean --json' dump-flows "$S" --jsno
+says 2 'add-flow: it needs SLICE FLOW' add-flow "$S"
+says 2 "dump-tables: 'x' is one argument too many" dump-tables "$S" x
+says 2 'slice create: --size needs SIZE' slice create ./other --size
+says 2 "slice create: --size: '12Q' is no size" slice create ./other --size 12Q
+says 2 'slice create: --json takes no argument' slice create ./other --json=yes
+says 2 'trace: give a PACKET or --packets' trace "$S"
+says 2 "trace: --path: 'lnline' .* did you mean inline" trace "$S" tcp --path lnline
+says 2 "trace: --ports: '1;2'" trace "$S" tcp --ports '1;2'
+says 1 "exists" slice create "$S"
+says 1 './nothing.* No such file' dump-flows ./nothing
+says 1 'nothing' dump-flows nothing
+says 1 'size' slice create ./other --size 1K
+[ ! -e ./other ] || fail "a slice that couldn't be made was left behind"
+says 1 "add-flow: 'tcp,tp_dts=1,actions=drop', column 5: " add-flow "$S" 'tcp,tp_dts=1,actions=drop'
+says 1 "dump-flows: 'tpc', column 1: " dump-flows "$S" tpc
+says 1 "trace: 'tcp,nw_dst=10.0.0.0/8', column " trace "$S" 'tcp,nw_dst=10.0.0.0/8'
+echo '1 0g' >packets
+says 1 'packets:1:3: ' trace "$S" --packets packets --path inline
+
+head -c 4096 /dev/zero >./zeros
+says 1 'zeros.*(magic|slice)' dump-flows ./zeros
+
+# Output that gets lost.
+refuses 1 sh -c "'$CXLTAB' dump-flows '$S' >/dev/full"
+assert_match "$OUTPUT" 'cxltab: standard output: No space left' "a full disk"
+refuses 1 sh -c "{ sleep 0.2; '$CXLTAB' dump-flows '$S'; echo \$? >status; } | true; exit \$(cat status)"
+
+# All that is printed is JSON on request.
+cxltab slice show "$S" --json | json 'd["rules"]' | grep -qx 1
+cxltab slice check "$S" --json | json 'd["ok"]' | grep -qx true
+cxltab slice list --json | json 'd' | grep -qx '\[\]'
+cxltab dump-flows "$S" --json | json 'd[0]["cookie"]' | grep -qx 5
+cxltab dump-tables "$S" --json | json 'd[0]["rules"]' | grep -qx 1
+cxltab trace "$S" tcp --json | json 'd["host"]["verdict"]' | grep -qx drop
+cxltab add-flow "$S" actions=drop --json | json 'd["added"]' | grep -qx 1
+cxltab mod-flows "$S" actions=output:1 --json | json 'd["modified"]' | grep -qx 2
+cxltab del-flows "$S" --json | json 'd["deleted"]' | grep -qx 2
+cxltab slice create ./another --json | json 'd["slice"]' | grep -qx ./another
+cxltab slice destroy ./another
+[ ! -e ./another ] || fail "a destroyed slice is still there"
