@@ -114,7 +114,7 @@ static struct cxlt_rule *rule(struct cxlt_tuple *t)
 	return at(CXLT_SLOT_REF(*slot(t, 1, &b)));
 }
 
-/* A chunk of this kind; a word of its bitmap with used and free objects. */
+/* A chunk of this kind; a word of its bitmap with a free object, or with a used one. */
 static struct cxlt_chunk *chunk(int kind)
 {
 	const struct cxlt_directory *d = cxlt_slice_directory(f.s);
@@ -129,7 +129,7 @@ static struct cxlt_chunk *chunk(int kind)
 	return NULL;
 }
 
-static __u64 *bits(int kind)
+static __u64 *bits(int kind, int leak)
 {
 	const struct cxlt_directory *d = cxlt_slice_directory(f.s);
 
@@ -137,7 +137,7 @@ static __u64 *bits(int kind)
 		struct cxlt_chunk *c = (struct cxlt_chunk *)at(d->chunks) + i;
 
 		for (__u32 w = 0; c->kind == kind && w < 256U / c->size / 64; w++)
-			if (c->used[w] && ~c->used[w])
+			if (leak ? ~c->used[w] : c->used[w])
 				return &c->used[w];
 	}
 	cr_assert_fail("no bitmap of kind %d", kind);
@@ -147,21 +147,21 @@ static __u64 *bits(int kind)
 /* What is planted. */
 static void bit_leaked_rule(void)
 {
-	__u64 *b = bits(CXLT_KIND_RULE);
+	__u64 *b = bits(CXLT_KIND_RULE, 1);
 
 	*b |= *b + 1;
 }
 
 static void bit_leaked_counters(void)
 {
-	__u64 *b = bits(CXLT_KIND_COUNTERS);
+	__u64 *b = bits(CXLT_KIND_COUNTERS, 1);
 
 	*b |= *b + 1;
 }
 
 static void bit_cleared_rule(void)
 {
-	__u64 *b = bits(CXLT_KIND_RULE);
+	__u64 *b = bits(CXLT_KIND_RULE, 0);
 
 	*b &= *b - 1;
 }
@@ -453,24 +453,21 @@ static void exact_seq_odd(void)
 	((struct cxlt_exact *)at(CXLT_SLOT_REF(*slot(exact(), 1, &b))))->seq++;
 }
 
+/* Another entry of the same bucket is given the first one's key, slot and all. */
 static void exact_key_twice(void)
 {
 	struct cxlt_tuple *t = exact();
 	struct cxlt_bucket *b;
-	__u64 *a = slot(t, 1, &b);
+	struct cxlt_exact *e;
+	__u64 *a, *o;
 
-	/* Another entry of the same bucket is given the first one's key, slot and all. */
-	for (int j = 0; j < CXLT_BUCKET_SLOTS; j++) {
-		struct cxlt_exact *e = at(CXLT_SLOT_REF(*a)), *x;
-
-		if (!b->slot[j] || &b->slot[j] == a)
-			continue;
-		x = at(CXLT_SLOT_REF(b->slot[j]));
-		x->body[0] = e->body[0];
-		b->slot[j] = (*a & ~0xffffffffULL) | CXLT_SLOT_REF(b->slot[j]);
-		return;
-	}
-	cr_assert_fail("alone in its bucket");
+	do {
+		a = slot(t, 1, &b);
+		o = &b->slot[rnd_below(&r, CXLT_BUCKET_SLOTS)];
+	} while (!*o || o == a);
+	e = at(CXLT_SLOT_REF(*o));
+	e->body[0] = ((struct cxlt_exact *)at(CXLT_SLOT_REF(*a)))->body[0];
+	*o = (*a & ~0xffffffffULL) | CXLT_SLOT_REF(*o);
 }
 
 static void exact_table_ref(void)
