@@ -70,7 +70,7 @@ static struct cxlt_tuple *tuple(void)
 	for (__u32 i = 0; i < CXLT_LIST_N(table(0)->list); i++) {
 		struct cxlt_tuple *t = at(CXLT_ITEM_REF(*item(0, i)));
 
-		if (t->n_words == 1 && t->idx[0] == CXLT_W_IPV4 &&
+		if (!t->flags && t->n_words == 1 && t->idx[0] == CXLT_W_IPV4 &&
 		    t->mask[0] == 0xffffffffULL << 32)
 			return t;
 	}
