@@ -56,6 +56,13 @@ int cli_fail_lib(const char *fmt, ...)
 	return CLI_FAILED;
 }
 
+int cli_fail_slice(const char *spec, const char *reason)
+{
+	if (strstr(reason, spec))
+		return cli_fail("%s", reason);
+	return cli_fail("%s: %s", spec, reason);
+}
+
 int cli_usage(const char *command, const char *fmt, ...)
 {
 	char text[1024];
@@ -309,7 +316,7 @@ struct cxlt_slice *cli_slice(const char *spec, int mode)
 	struct cxlt_slice *slice;
 
 	if (cxlt_slice_attach(spec, mode, &slice)) {
-		cli_fail_lib("%s", spec);
+		cli_fail_slice(spec, cxlt_error_text());
 		return NULL;
 	}
 	return slice;

@@ -71,7 +71,7 @@ static int store(struct flows *f, struct cxlt_slice *slice)
 	int rc;
 
 	if (cxlt_writer_open(slice, &writer))
-		return cli_fail_lib("%s", f->spec);
+		return cli_fail_slice(f->spec, cxlt_error_text());
 	rc = apply_run(&f->list, slice, writer, &result);
 	cxlt_writer_close(writer);
 	if (rc && !result.undone)
@@ -82,7 +82,7 @@ static int store(struct flows *f, struct cxlt_slice *slice)
 		return cli_fail("%s:%u: %s (nothing was changed)", f->source, result.line,
 				result.reason);
 	if (rc)
-		return cli_fail("%s: %s", f->spec, result.reason);
+		return cli_fail_slice(f->spec, result.reason);
 	if (f->json)
 		print_result(&result);
 	return CLI_OK;

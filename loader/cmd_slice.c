@@ -39,7 +39,7 @@ static int create(const char *spec, const struct cxlt_slice_config *config, bool
 			return status;
 	}
 	if (cxlt_slice_create(spec, config, &slice))
-		return cli_fail_lib("slice create %s", spec);
+		return cli_fail_slice(spec, cxlt_error_text());
 	if (print_json) {
 		json_start(&j, stdout);
 		json_object(&j, NULL);
@@ -501,7 +501,7 @@ static int slice_destroy(int argc, char **argv)
 			return CLI_FAILED;
 	}
 	if (cxlt_slice_destroy(argv[1]))
-		return cli_fail_lib("%s", argv[1]);
+		return cli_fail_slice(argv[1], cxlt_error_text());
 	return CLI_OK;
 }
 

@@ -76,6 +76,8 @@ int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
 int cli_fail_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 /* "cxltab: TEXT: cxlt_error_text()", for failed calls of libcxltab.  CLI_FAILED. */
 int cli_fail_lib(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
+/* "cxltab: SPEC: REASON", or the reason alone if it names the slice itself.  CLI_FAILED. */
+int cli_fail_slice(const char *spec, const char *reason);
 /* "cxltab: COMMAND: TEXT (see cxltab COMMAND --help)".  CLI_USAGE. */
 int cli_usage(const char *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), cold));
