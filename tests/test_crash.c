@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A writer that dies, at every store that it makes.
+ *
+ * Each operation runs in a child that is stepped instruction by instruction.  After each one that
+ * changed the slice, the slice's memory is copied; the copy is what a kill -9 there leaves behind
+ * (its lock file knows no holder).  In it readers must see the state before or after the
+ * operation, at once; and the next writer must repair it to exactly one of the two.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+#include <cxltab/exact.h>
+#include <cxltab/resolve.h>
+#include "fixture.h"
+#include "gen.h"
+#include "oracle.h"
+#include "stepper.h"
+
+enum {
+	SIZE = 512 << 10,
+	EXACT_KEYS = 27, /* of 28 slots */
+};
+
+struct op {
+	const char *name;
+	int kind; /* 0 add, 1 modify, 2 delete, 3 exact insert, 4 exact modify, 5 exact delete */
+	struct cxlt_rule_spec spec;
+	__u64 prog[GEN_PROG];
+	__u64 key[2];
+};
+
+struct crash {
+	struct fixture f;
+	struct rnd r;
+	struct gen g;
+	struct oracle before, after;
+	struct op op;
+	__u64 exact[64], exact_after[64]; /* value of key i, 0: absent */
+	__u32 table;			  /* the exact table */
+	struct cxlt_writer *w;		  /* the child's */
+	int states, old, new;
+};
+
+static struct crash x;
+static struct cxlt_work work;
+
+static int apply(struct cxlt_writer *w, __u32 table, const struct op *op)
+{
+	switch (op->kind) {
+	case 0: return cxlt_rule_add(w, &op->spec);
+	case 1: return cxlt_rule_modify(w, &op->spec);
+	case 2: return cxlt_rule_delete(w, &op->spec);
+	case 3: return cxlt_exact_insert(w, table, &op->key[0], &op->key[1]);
+	case 4: return cxlt_exact_modify(w, table, &op->key[0], &op->key[1]);
+	default: return cxlt_exact_delete(w, table, &op->key[0]);
+	}
+}
+
+static void apply_oracle(struct oracle *o, __u64 *exact, const struct op *op)
+{
+	switch (op->kind) {
+	case 0: oracle_add(o, &op->spec); break;
+	case 1: oracle_modify(o, &op->spec); break;
+	case 2: oracle_delete(o, &op->spec); break;
+	case 5: exact[op->key[0]] = 0; break;
+	default: exact[op->key[0]] = op->key[1];
+	}
+}
+
+/* Does a reader of the exact table see one of both states? */
+static void read_exact(const struct cxlt_view *v)
+{
+	for (__u64 i = 0; i < 64; i++) {
+		__u64 val = 0;
+		int rc = cxlt_exact_find(v, x.table, &i, 1, &val, 1);
+
+		cr_assert(!rc || rc == -ENOENT, "%s: state %d: key %llu: %d", x.op.name, x.states,
+			  i, rc);
+		if (rc)
+			val = 0;
+		cr_assert(val == x.exact[i] || val == x.exact_after[i],
+			  "%s: state %d: key %llu is %llu", x.op.name, x.states, i, val);
+	}
+}
+
+static int is_winner(struct oracle *o, __u32 table, const struct cxlt_key *k, int found)
+{
+	if (!found)
+		return !oracle_best(o, table, k);
+	return oracle_best(o, table, k) == work.rule.prio + 1U &&
+	       oracle_winner(o, table, k, work.rule.cookie)->spec.cookie == work.rule.cookie;
+}
+
+/* Readers of the state as it was left: no repair yet. */
+static void read_rules(const struct fixture *f)
+{
+	for (int i = 0; i < 24; i++) {
+		const struct oracle *o = i & 1 ? &x.before : &x.after;
+		struct cxlt_rule_spec *s = &o->rule[rnd_below(&x.r, o->n)].spec;
+		struct cxlt_key k;
+		int rc;
+
+		if (i < 6)
+			s = &x.op.spec;
+		gen_key_for(&x.g, &s->value, &s->mask, &k);
+		rc = fixture_classify(&f->host, &work, s->table, &k);
+		cr_assert_geq(rc, 0, "%s: state %d: %s", x.op.name, x.states,
+			      cxlt_reason_name[-rc]);
+		cr_assert(is_winner(&x.before, s->table, &k, rc) ||
+				  is_winner(&x.after, s->table, &k, rc),
+			  "%s: state %d: cookie %llu wins", x.op.name, x.states, work.rule.cookie);
+		rc = fixture_classify(&f->device, &work, s->table, &k);
+		cr_assert(rc >= 0 || rc == -CXLT_R_DEV_UNSEEN || rc == -CXLT_R_DEV_DOMAIN,
+			  "%s: state %d: device: %d", x.op.name, x.states, rc);
+	}
+}
+
+/* The next writer repairs, and all is as it was before or after. */
+static void repair(struct fixture *f)
+{
+	struct cxlt_control *c = cxlt_line(&f->host, f->host.control, 4);
+	__u64 handoffs = c->handoffs, held = c->owner;
+	int old, new;
+
+	cr_assert_eq(cxlt_writer_lock(f->w), 0, "%s: %s", x.op.name, cxlt_error_text());
+	cxlt_writer_unlock(f->w);
+	cr_assert_eq(c->handoffs, handoffs + (held != 0));
+	cr_assert_eq(oracle_check(f->s), 0, "%s: state %d", x.op.name, x.states);
+	old = !oracle_differs(&x.before, f->s, 1);
+	new = !oracle_differs(&x.after, f->s, 1);
+	for (__u64 i = 0; i < 64; i++) {
+		__u64 val = 0;
+
+		if (cxlt_exact_find(&f->host, x.table, &i, 1, &val, 1))
+			val = 0;
+		old &= val == x.exact[i];
+		new &= val == x.exact_after[i];
+	}
+	cr_assert(old || new, "%s: state %d: neither before nor after", x.op.name, x.states);
+	x.old += old;
+	x.new += new && !old;
+}
+
+static void at_store(void *arg, int n)
+{
+	int fd = fixture_memfd(cxlt_slice_base(x.f.s), SIZE);
+	struct fixture f;
+
+	x.states = n;
+	fixture_attach(&f, fd, 1);
+	close(fd);
+	read_exact(&f.host);
+	read_rules(&f);
+	repair(&f);
+	/* And it works as ever: the operation done or undone, then done again. */
+	if (n % 4 == 0) {
+		apply(f.w, x.table, &x.op);
+		cr_assert_eq(oracle_differs(&x.after, f.s, 0), 0, "%s: state %d: once more",
+			     x.op.name, n);
+		cr_assert_eq(oracle_check(f.s), 0);
+	}
+	fixture_close(&f);
+}
+
+static void child_prepare(void *arg)
+{
+	struct fixture f;
+
+	fixture_attach(&f, cxlt_slice_fd(x.f.s), 1);
+	x.w = f.w;
+	/* Its caches are cleared now, not step by step. */
+	cr_assert_eq(cxlt_writer_lock(x.w), 0);
+	cxlt_writer_unlock(x.w);
+}
+
+static void child_op(void *arg)
+{
+	apply(x.w, x.table, &x.op);
+}
+
+/* A slice with rules, chains, shadows, and an exact table that is almost full. */
+static void furnish(const char *name)
+{
+	struct cxlt_slice_config cfg = {.size = SIZE, .chg_log2 = 4};
+	struct cxlt_rule_spec spec;
+	__u64 prog[GEN_PROG];
+
+	memset(&x, 0, sizeof(x));
+	x.r = rnd_new(name);
+	cfg.profile = cxlt_profile_all();
+	cfg.profile.fields &= ~(1ULL << CXLT_F_TP_DST);
+	fixture_config(&x.f, &cfg);
+	gen_init(&x.g, &x.r, 10);
+	gen_set_field(&x.g.mask[1], CXLT_F_ETH_DST, ~0ULL);
+	gen_set_field(&x.g.mask[2], CXLT_F_TP_DST, ~0ULL);
+	for (int i = 0; i < 120; i++) {
+		gen_rule(&x.g, rnd_below(&x.r, 2), 3, &spec, prog);
+		cr_assert_geq(cxlt_rule_add(x.f.w, &spec), 0, "%s", cxlt_error_text());
+		oracle_add(&x.before, &spec);
+	}
+	cr_assert_eq(cxlt_exact_create(x.f.w, "t", 1, 1, 22, 0), 0, "%s", cxlt_error_text());
+	x.table = cxlt_exact_open(x.f.s, "t");
+	for (__u64 i = 0, n = 0; n < EXACT_KEYS && i < 60; i++) {
+		__u64 val = 1000 + i;
+
+		if (cxlt_exact_insert(x.f.w, x.table, &i, &val))
+			continue;
+		x.exact[i] = val;
+		n++;
+	}
+}
+
+/* Steps through x.op, then carries it out for good. */
+static void die_everywhere(void)
+{
+	int n;
+
+	oracle_copy(&x.after, &x.before);
+	memcpy(x.exact_after, x.exact, sizeof(x.exact));
+	apply_oracle(&x.after, x.exact_after, &x.op);
+	x.old = x.new = 0;
+	n = step_stores(cxlt_slice_base(x.f.s), SIZE, child_prepare, child_op, at_store, NULL);
+	fprintf(stderr, "crash: %s: %d states, %d before, %d after\n", x.op.name, n, x.old, x.new);
+	cr_expect_gt(n, 5);
+	cr_expect_gt(x.old, 0);
+	cr_expect_gt(x.new, 0);
+	cr_assert_eq(oracle_differs(&x.after, x.f.s, 0), 0, "%s: finished", x.op.name);
+	oracle_free(&x.before);
+	x.before = x.after;
+	memcpy(x.exact, x.exact_after, sizeof(x.exact));
+	memset(&x.after, 0, sizeof(x.after));
+}
+
+static void rule_op(const char *name, int kind)
+{
+	__u32 i = rnd_below(&x.r, x.before.n);
+
+	x.op.name = name;
+	x.op.kind = kind;
+	if (kind || !strcmp(name, "replace a rule")) {
+		x.op.spec = x.before.rule[i].spec;
+		x.op.spec.cookie = x.g.next_cookie++;
+		gen_program(&x.g, x.op.spec.table, 3, &x.op.spec, x.op.prog);
+	} else {
+		do
+			gen_rule(&x.g, rnd_below(&x.r, 2), 3, &x.op.spec, x.op.prog);
+		while (oracle_get(&x.before, &x.op.spec));
+	}
+	x.op.spec.prog = x.op.prog;
+}
+
+Test(crash, a_rule_change_can_die_at_every_store, .timeout = 120)
+{
+	__u32 rounds = rnd_scaled(2);
+
+	furnish("crash/a_rule_change");
+	for (__u32 i = 0; i < rounds; i++) {
+		rule_op("add a rule", 0);
+		die_everywhere();
+		rule_op("replace a rule", 0);
+		die_everywhere();
+		rule_op("modify a rule", 1);
+		die_everywhere();
+		rule_op("delete a rule", 2);
+		die_everywhere();
+	}
+	fixture_close(&x.f);
+}
+
+Test(crash, first_and_last_rule_of_a_mask_can_die_at_every_store, .timeout = 120)
+{
+	furnish("crash/first_and_last");
+	rule_op("add a rule with a new mask", 0);
+	memset(&x.op.spec.mask, 0, sizeof(x.op.spec.mask));
+	x.op.spec.mask.w[CXLT_W_REG23] = 0x123456789;
+	x.op.spec.mask.w[CXLT_W_L4] = 0xff00000000; /* and a shadow's */
+	die_everywhere();
+	x.op.name = "delete the last rule of a mask";
+	x.op.kind = 2;
+	die_everywhere();
+	rule_op("add a rule with a new dimension", 0);
+	memset(&x.op.spec.mask, 0, sizeof(x.op.spec.mask));
+	gen_set_field(&x.op.spec.mask, CXLT_F_ETH_TYPE, 0xffff);
+	gen_set_field(&x.op.spec.mask, CXLT_F_IPV4_DST, 0xffffff00);
+	gen_set_field(&x.op.spec.value, CXLT_F_ETH_TYPE, 0x0800);
+	x.op.spec.priority = 60000; /* and the list's order changes */
+	die_everywhere();
+	fixture_close(&x.f);
+}
+
+Test(crash, growth_of_a_tuple_can_die_at_every_store, .timeout = 120)
+{
+	struct cxlt_tuple *t = NULL;
+	struct cxlt_table *table;
+	__u32 i;
+
+	furnish("crash/growth");
+	/* 12 rules in the 14 slots of a new tuple: the next one doubles it. */
+	for (i = 0; i < 13; i++) {
+		rule_op("double a tuple's buckets", 0);
+		memset(&x.op.spec.mask, 0, sizeof(x.op.spec.mask));
+		x.op.spec.mask.w[CXLT_W_TUN_ID] = 0xffff;
+		x.op.spec.value.w[CXLT_W_TUN_ID] = i;
+		x.op.spec.table = 2;
+		x.op.spec.n_prog = 0;
+		if (i == 12)
+			break;
+		cr_assert_eq(apply(x.f.w, 0, &x.op), 0, "%s", cxlt_error_text());
+		oracle_add(&x.before, &x.op.spec);
+	}
+	table = cxlt_line(&x.f.host, x.f.host.tables + 4, 2);
+	t = cxlt_line(&x.f.host,
+		      CXLT_ITEM_REF(*(__u64 *)cxlt_line(&x.f.host, CXLT_LIST_REF(table->list), 1)),
+		      2);
+	cr_assert_eq(CXLT_GEO_LOG2(t->geo), 1);
+	die_everywhere();
+	cr_expect_eq(CXLT_GEO_LOG2(t->geo), 2);
+	fixture_close(&x.f);
+}
+
+Test(crash, an_exact_change_can_die_at_every_store, .timeout = 120)
+{
+	furnish("crash/an_exact_change");
+	/* Almost full: most inserts displace. */
+	for (__u32 i = 0; i < 4; i++) {
+		x.op.kind = 5;
+		x.op.name = "delete an exact entry";
+		do
+			x.op.key[0] = rnd_below(&x.r, 60);
+		while (!x.exact[x.op.key[0]]);
+		die_everywhere();
+		x.op.kind = 3;
+		x.op.name = "insert an exact entry";
+		do
+			x.op.key[0] = rnd_below(&x.r, 60);
+		while (x.exact[x.op.key[0]]);
+		x.op.key[1] = 7777 + i;
+		die_everywhere();
+		x.op.kind = 4;
+		x.op.name = "modify an exact entry";
+		x.op.key[1] = 8888 + i;
+		die_everywhere();
+	}
+	fixture_close(&x.f);
+}
