@@ -90,42 +90,6 @@ static void device_mask(const struct cxlt_slice *s, struct cxlt_key *m)
 	}
 }
 
-int cxlt_writer_open(struct cxlt_slice *s, struct cxlt_writer **out)
-{
-	struct cxlt_writer *w;
-	int id, rc = -EAGAIN;
-
-	if (s->mode != CXLT_ATTACH_WRITE)
-		return cxlt_fail(-EBADF, "slice '%s' is attached for reading", s->name);
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		return cxlt_fail(-ENOMEM, "out of memory");
-	w->slice = s;
-	w->lock_fd = open(s->lock_path, O_RDWR | O_CLOEXEC);
-	if (w->lock_fd < 0) {
-		rc = cxlt_fail(-errno, "lock file %s: %s", s->lock_path, strerror(errno));
-		free(w);
-		return rc;
-	}
-	for (id = 1; id < CXLT_WRITER_BPF && rc; id++)
-		rc = byte_lock(w->lock_fd, F_OFD_SETLK, id, F_WRLCK);
-	if (rc) {
-		rc = cxlt_fail(rc == -EAGAIN || rc == -EACCES ? -EBUSY : rc,
-			       "no writer id is free: %d handles are open", CXLT_WRITER_BPF - 1);
-		close(w->lock_fd);
-		free(w);
-		return rc;
-	}
-	w->id = id - 1;
-	if (getrandom(&w->rng, sizeof(w->rng), GRND_NONBLOCK) != sizeof(w->rng))
-		w->rng = (__u64)time(NULL);
-	cxlt_alloc_reset(&w->alloc);
-	device_mask(s, &w->dev_mask);
-	sign_intent(w);
-	*out = w;
-	return 0;
-}
-
 void cxlt_writer_close(struct cxlt_writer *w)
 {
 	if (!w)
@@ -172,6 +136,52 @@ static int take_over(struct cxlt_writer *w, int dead)
 	if (dead != w->id)
 		byte_lock(w->lock_fd, F_OFD_SETLK, dead, F_UNLCK);
 	return rc;
+}
+
+int cxlt_writer_open(struct cxlt_slice *s, struct cxlt_writer **out)
+{
+	struct cxlt_writer *w;
+	int id, rc = -EAGAIN;
+
+	if (s->mode != CXLT_ATTACH_WRITE)
+		return cxlt_fail(-EBADF, "slice '%s' is attached for reading", s->name);
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return cxlt_fail(-ENOMEM, "out of memory");
+	w->slice = s;
+	w->lock_fd = open(s->lock_path, O_RDWR | O_CLOEXEC);
+	if (w->lock_fd < 0) {
+		rc = cxlt_fail(-errno, "lock file %s: %s", s->lock_path, strerror(errno));
+		free(w);
+		return rc;
+	}
+	for (id = 1; id < CXLT_WRITER_BPF && rc; id++)
+		rc = byte_lock(w->lock_fd, F_OFD_SETLK, id, F_WRLCK);
+	if (rc) {
+		rc = cxlt_fail(rc == -EAGAIN || rc == -EACCES ? -EBUSY : rc,
+			       "no writer id is free: %d handles are open", CXLT_WRITER_BPF - 1);
+		close(w->lock_fd);
+		free(w);
+		return rc;
+	}
+	w->id = id - 1;
+	if (getrandom(&w->rng, sizeof(w->rng), GRND_NONBLOCK) != sizeof(w->rng))
+		w->rng = (__u64)time(NULL);
+	cxlt_alloc_reset(&w->alloc);
+	device_mask(s, &w->dev_mask);
+	sign_intent(w);
+	/* The last user of this id died with the lock: others now see its byte held. */
+	if (cxlt_load(&cxlt_control(s)->owner) == (__u64)w->id) {
+		rc = take_over(w, w->id);
+		if (rc) {
+			cxlt_writer_close(w);
+			return rc;
+		}
+		w->depth = 1;
+		cxlt_writer_unlock(w);
+	}
+	*out = w;
+	return 0;
 }
 
 static int lock_slow(struct cxlt_writer *w)
