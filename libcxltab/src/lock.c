@@ -21,7 +21,8 @@
 enum {
 	SPINS = 200, /* before the holder's life is asked for */
 	WAIT_US = 50,
-	WAIT_ROUNDS = 20000, /* one second, then -EBUSY */
+	WAIT_MS = 1000,
+	WAIT_ROUNDS = 100, /* at least, should this process be the one that was stopped */
 };
 
 static int byte_lock(int fd, int cmd, int id, short type)
@@ -184,12 +185,21 @@ int cxlt_writer_open(struct cxlt_slice *s, struct cxlt_writer **out)
 	return 0;
 }
 
+static __u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (__u64)ts.tv_sec * 1000 + (__u64)ts.tv_nsec / 1000000;
+}
+
 static int lock_slow(struct cxlt_writer *w)
 {
 	struct cxlt_control *c = cxlt_control(w->slice);
-	int round, holder = 0;
+	__u64 end = now_ms() + WAIT_MS;
+	int holder = 0, round = 0;
 
-	for (round = 0; round < WAIT_ROUNDS; round++) {
+	do {
 		struct timespec pause = {0, WAIT_US * 1000};
 		int rc;
 
@@ -205,7 +215,7 @@ static int lock_slow(struct cxlt_writer *w)
 				return rc;
 		}
 		nanosleep(&pause, NULL);
-	}
+	} while (++round < WAIT_ROUNDS || now_ms() < end);
 	return busy(w->slice, holder);
 }
 
