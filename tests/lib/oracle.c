@@ -22,12 +22,25 @@ void oracle_copy(struct oracle *to, const struct oracle *from)
 		memcpy(to->rule, from->rule, from->n * sizeof(*to->rule));
 }
 
+/* Differs for different identities, almost always: saves comparing them. */
+static __u64 identity(const struct cxlt_rule_spec *s)
+{
+	__u64 h = (__u64)s->table << 16 | s->priority;
+	__u32 i;
+
+	for (i = 0; i < CXLT_KEY_WORDS; i++)
+		h = (h ^ s->mask.w[i] ^ (s->value.w[i] & s->mask.w[i]) << 1) *
+		    0x9e3779b97f4a7c15ULL;
+	return h;
+}
+
 static void store(struct oracle_rule *r, const struct cxlt_rule_spec *spec)
 {
 	__u32 i;
 
 	if (spec->n_prog > ORACLE_PROG)
 		abort();
+	r->identity = identity(spec);
 	r->spec = *spec;
 	r->spec.prog = NULL;
 	for (i = 0; i < CXLT_KEY_WORDS; i++)
@@ -48,12 +61,14 @@ static int same_match(const struct cxlt_rule_spec *a, const struct cxlt_rule_spe
 
 struct oracle_rule *oracle_get(const struct oracle *o, const struct cxlt_rule_spec *spec)
 {
+	__u64 id = identity(spec);
 	__u32 i;
 
 	for (i = 0; i < o->n; i++) {
 		struct cxlt_rule_spec *s = &o->rule[i].spec;
 
-		if (s->table == spec->table && s->priority == spec->priority && same_match(s, spec))
+		if (o->rule[i].identity == id && s->table == spec->table &&
+		    s->priority == spec->priority && same_match(s, spec))
 			return &o->rule[i];
 	}
 	return NULL;

@@ -19,6 +19,7 @@ struct oracle_rule {
 	struct cxlt_rule_spec spec; /* spec.prog is NULL: the program is here */
 	__u64 prog[ORACLE_PROG];
 	__u64 packets, bytes; /* counted by the test on the host's line */
+	__u64 identity;
 	int seen;
 };
 
