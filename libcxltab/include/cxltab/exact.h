@@ -62,21 +62,42 @@ CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, 
 	return !diff;
 }
 
+/* A BPF program replaces this by a global function, which is verified once and on its own. */
+#ifndef CXLT_EXACT_READ
+#define CXLT_EXACT_READ(v, at, id, key, n_key, val, n_val) \
+	cxlt_exact_read(v, at, id, key, n_key, val, n_val)
+#endif
+
+/* The entry behind slot i: as cxlt_exact_read(), and the slot is still what it was. */
+CXLT_INLINE int cxlt_exact_slot(const struct cxlt_view *v, const struct cxlt_bucket __arena *b,
+				__u32 i, __u32 want, __u32 id, const __u64 *key, __u32 n_key,
+				__u64 *val, __u32 n_val)
+{
+	__u64 slot = cxlt_load_acquire(&b->slot[i]);
+	int rc;
+
+	if (CXLT_SLOT_HEAD(slot) != want || !slot)
+		return 0;
+	rc = CXLT_EXACT_READ(v, CXLT_SLOT_REF(slot), id, key, n_key, val, n_val);
+	return cxlt_unlikely(cxlt_load(&b->slot[i]) != slot) ? -CXLT_EAGAIN : rc;
+}
+
 CXLT_INLINE int cxlt_exact_scan(const struct cxlt_view *v, const struct cxlt_bucket __arena *b,
 				__u32 want, __u32 id, const __u64 *key, __u32 n_key, __u64 *val,
 				__u32 n_val)
 {
-	__u32 i;
+	__u32 i = cxlt_slot_find(b, want);
+	int rc;
 
-	for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
-		__u64 slot = cxlt_load_acquire(&b->slot[i]);
-		int rc;
-
-		if (cxlt_likely(CXLT_SLOT_HEAD(slot) != want) || !slot)
-			continue;
-		rc = cxlt_exact_read(v, CXLT_SLOT_REF(slot), id, key, n_key, val, n_val);
-		if (cxlt_unlikely(cxlt_load(&b->slot[i]) != slot))
-			return -CXLT_EAGAIN;
+	if (!i)
+		return 0;
+	rc = cxlt_exact_slot(v, b, i - 1, want, id, key, n_key, val, n_val);
+	if (cxlt_likely(rc))
+		return rc;
+	/* Two keys with one tag, or a slot that went away meanwhile. */
+	CXLT_FOR(i, CXLT_BUCKET_SLOTS, CXLT_BUCKET_SLOTS)
+	{
+		rc = cxlt_exact_slot(v, b, i, want, id, key, n_key, val, n_val);
 		if (rc)
 			return rc;
 	}

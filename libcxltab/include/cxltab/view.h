@@ -53,6 +53,24 @@ CXLT_INLINE void __arena *cxlt_line(const struct cxlt_view *v, __u32 ref, __u32 
 #endif
 }
 
+/*
+ * 1 + the index of the slot whose tag and flag are `want`; 0 if there is none.  With several it is
+ * that of any slot: the caller looks at the slot, and at all of them if it isn't the right one.
+ * No branch depends on which slot it is: that can't be predicted, and a wrong guess costs more
+ * than the look at all seven.
+ */
+CXLT_INLINE __u32 cxlt_slot_find(const struct cxlt_bucket __arena *b, __u32 want)
+{
+	__u32 i, at = 0;
+
+	for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
+		__u64 other = (cxlt_load_acquire(&b->slot[i]) >> 32) ^ want;
+
+		at |= (__u32)((__s64)(other - 1) >> 63) & (i + 1);
+	}
+	return at;
+}
+
 /* A 64-bit word by its index in the slice; the index was made from a checked ref. */
 CXLT_INLINE __u64 __arena *cxlt_word(const struct cxlt_view *v, __u32 at)
 {
