@@ -142,8 +142,8 @@ __u32 cxlt_shadow_of(struct cxlt_writer *, const struct cxlt_tuple *t, const str
 void cxlt_shadow_drop(struct cxlt_writer *, const struct cxlt_tuple *t, const struct cxlt_rule *e);
 /* Makes the device punt whatever a rule of this priority might win. */
 void cxlt_unseen_raise(struct cxlt_slice *, __u32 table, __u16 prio);
-/* No rule of the table is left. */
-void cxlt_unseen_reset(struct cxlt_slice *, __u32 table);
+/* Back to what it was before a raise, or 0 when no rule of the table is left. */
+void cxlt_unseen_lower(struct cxlt_slice *, __u32 table, __u32 to);
 
 /* check.c: recomputes everything that can be derived, after a holder died. */
 int cxlt_slice_repair(struct cxlt_writer *);

@@ -28,14 +28,21 @@ static __u32 rule_lines(__u32 n_key, __u32 n_prog)
 	return (__u32)(sizeof(struct cxlt_rule) + (n_key + n_prog) * 8 + CXLT_LINE - 1) / CXLT_LINE;
 }
 
-static __u32 rule_alloc(struct change *c, __u32 n_prog)
+/* What the device executes it must be able to count: an entry there has its counters there. */
+static __u32 rule_alloc(struct change *c, const struct content *x)
 {
-	int place = c->tuple_flags & CXLT_TUPLE_HOST ? CXLT_PLACE_HOST
-		    : c->tuple_flags		     ? CXLT_PLACE_DEVICE
-						     : CXLT_PLACE_ANY;
+	__u32 dev = c->s->header.dev_lines, lines = rule_lines(c->n_words, x->n_prog), ref;
+	bool uncounted = !c->tuple_flags && x->counters >= dev;
+	int place = c->tuple_flags & CXLT_TUPLE_HOST || uncounted ? CXLT_PLACE_HOST
+		    : c->tuple_flags				  ? CXLT_PLACE_DEVICE
+								  : CXLT_PLACE_ANY;
 
-	return cxlt_alloc_object(c->s, &c->w->alloc, CXLT_KIND_RULE, rule_lines(c->n_words, n_prog),
-				 place);
+	ref = cxlt_alloc_object(c->s, &c->w->alloc, CXLT_KIND_RULE, lines, place);
+	if (ref && ref < dev && uncounted) {
+		cxlt_free_object(c->s, &c->w->alloc, ref);
+		ref = 0;
+	}
+	return ref;
 }
 
 /* Readers that hold this line from before see an odd sequence from now on. */
@@ -147,7 +154,7 @@ static int chain_put(struct change *c, struct chain *ch, const struct content *x
 		if (!ch->found && ch->n >= CXLT_CHAIN_MAX)
 			return cxlt_fail(-ENOSPC, "more than %d rules with this match in table %u",
 					 CXLT_CHAIN_MAX, c->table);
-		mine = rule_alloc(c, x->n_prog);
+		mine = rule_alloc(c, x);
 		if (!mine)
 			return cxlt_no_room(c->s, "an entry");
 		rule_fill(c, mine, c->prio, x, next);
@@ -298,7 +305,7 @@ static void free_counters(struct change *c, __u32 ref)
 
 static int add_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 {
-	__u32 flags = flags_of(w, spec), old = 0, where;
+	__u32 flags = flags_of(w, spec), old = 0, where, unseen;
 	struct content x = {.cookie = spec->cookie, .n_prog = spec->n_prog, .prog = spec->prog};
 	struct change c;
 	struct chain ch;
@@ -307,6 +314,7 @@ static int add_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 
 	cxlt_change_init(&c, w, spec, &spec->mask, flags);
 	had = !cxlt_change_find(&c, &ch);
+	unseen = c.t->unseen;
 	if (had) {
 		const struct cxlt_rule *e = cxlt_at(c.s, ch.ref[ch.at]);
 
@@ -325,6 +333,7 @@ static int add_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 		free_counters(&c, x.counters);
 		if (!had && flags && !(x.flags & CXLT_RULE_UNSEEN))
 			cxlt_shadow_remove(w, spec);
+		cxlt_unseen_lower(c.s, spec->table, unseen);
 		return rc;
 	}
 	free_counters(&c, old);
@@ -396,7 +405,7 @@ static int delete_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spe
 	free_counters(&c, counters);
 	cxlt_store(&c.t->n_rules, c.t->n_rules - 1);
 	if (!c.t->n_rules)
-		cxlt_unseen_reset(c.s, spec->table);
+		cxlt_unseen_lower(c.s, spec->table, 0);
 	if (flags && !(rule_flags & CXLT_RULE_UNSEEN))
 		cxlt_shadow_remove(w, spec);
 	return 0;

@@ -24,15 +24,15 @@ void cxlt_unseen_raise(struct cxlt_slice *s, __u32 table, __u16 prio)
 	cxlt_chg_end(&t->wide);
 }
 
-void cxlt_unseen_reset(struct cxlt_slice *s, __u32 table)
+void cxlt_unseen_lower(struct cxlt_slice *s, __u32 table, __u32 to)
 {
 	struct cxlt_table *t = cxlt_table_at(s, table);
 
-	if (!t->unseen)
+	if (t->unseen <= to)
 		return;
 	cxlt_chg_begin(&t->wide);
 	cxlt_write_barrier();
-	cxlt_store32(&t->unseen, 0);
+	cxlt_store32(&t->unseen, to);
 	cxlt_chg_end(&t->wide);
 }
 
