@@ -189,6 +189,9 @@ all_traffic() {
 	udp_claim "$1.udp_two_tables" "UDP to port 7777, by metadata through two tables" 100 \
 		"$VM0" "$WIRE" 10.0.0.9 7777 100
 	in_ns "$VM0" "$PYTHON" "$traffic" udp-send 10.0.0.9 514 "$TMP/ignored" --count 10 --rate 5000
+	timeout 5 "$CXLTAB" monitor demo --count 10 --json >upcalls || :
+	fact "$1.upcalls" "$(wc -l <upcalls)"
+	claim "UDP to port 514, for the controller: $(wc -l <upcalls) of 10 upcalls" [ "$(wc -l <upcalls)" = 10 ]
 }
 
 # change_under_traffic PREFIX: a stream to the wire, which one stored rule turns to vm1

@@ -5,7 +5,7 @@
     demo_traffic.py tcp-receive PORT RESULT
     demo_traffic.py tcp-send ADDRESS PORT RESULT [--mbytes N] [--until FILE] [--rate MBYTES_PER_S]
     demo_traffic.py udp-receive PORT RESULT --until FILE
-    demo_traffic.py udp-send ADDRESS PORT RESULT --count N --rate PER_SECOND
+    demo_traffic.py udp-send ADDRESS PORT RESULT --count N --rate PER_SECOND [--until FILE]
 
 RESULT becomes a JSON object when the program ends. A receiver makes RESULT.ready when it listens, and keeps
 the bytes or datagrams that it has in RESULT.progress. A sender with --until goes on until FILE exists; a
@@ -125,16 +125,16 @@ def udp_receive(args):
 def udp_send(args):
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sender.connect((args.address, args.port))
-    start = time.monotonic()
+    start, sent = time.monotonic(), 0
     for number in range(args.count):
+        if args.until and os.path.exists(args.until):
+            break
         ahead = number / args.rate - (time.monotonic() - start)
         if ahead > 0:
             time.sleep(ahead)
-        try:
-            sender.send(number.to_bytes(8, "little") + bytes(92))
-        except ConnectionRefusedError:
-            pass  # an ICMP answer to an earlier one; this one was not sent
-    finish(args.result, sent=args.count, seconds=time.monotonic() - start)
+        sender.send(number.to_bytes(8, "little") + bytes(92))
+        sent += 1
+    finish(args.result, sent=sent, seconds=time.monotonic() - start)
 
 
 def main():
@@ -157,6 +157,7 @@ def main():
     sub.add_argument("--rate", type=int)
     command("udp-receive", udp_receive, False).add_argument("--until", required=True)
     sub = command("udp-send", udp_send, True)
+    sub.add_argument("--until")
     sub.add_argument("--count", type=int, required=True)
     sub.add_argument("--rate", type=int, required=True)
     args = parser.parse_args()

@@ -65,7 +65,7 @@ defer() {
 
 run_deferred() {
 	local status=$? i
-	trap - EXIT
+	trap - EXIT ERR
 	set +e
 	for ((i = ${#deferred[@]} - 1; i >= 0; i--)); do
 		eval "${deferred[i]}" >/dev/null 2>&1
