@@ -17,7 +17,7 @@ static const char help[] =
 	"  --profile FILE      what the hardware can do (default: what the slice was made for)\n"
 	"  --mat N,WAYS,POLICY the MAT: 0 for none; lru, clock, lfu, random or pinned-first\n"
 	"  --cpu N             run on processor N\n"
-	"  --spin US           microseconds of idle polling before it sleeps (default 50)\n";
+	"  --spin US           microseconds of idle polling before it sleeps (default 20)\n";
 
 static int parse_assignment(const char *text, __u32 *number, char *dev)
 {
@@ -125,7 +125,7 @@ int nicsim_cmd_run(int argc, char **argv)
 	int o, rc = 0;
 
 	c.cpu = -1;
-	c.spin_us = 50;
+	c.spin_us = 20;
 	c.mat = cxlt_mat_config_default();
 	while (!rc && (o = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
 		if (o == 'h') {

@@ -142,7 +142,7 @@ static void count_hits(struct cxlt_nic *nic, const struct cxlt_nic_packet *p,
 
 		if (nic->n_counts && c[-1].ref == a->hits[i]) {
 			c[-1].packets += p->segments;
-			c[-1].bytes += p->len;
+			c[-1].bytes += cxlt_nic_wire_bytes(p);
 			continue;
 		}
 		if (nic->n_counts == room) {
@@ -151,7 +151,7 @@ static void count_hits(struct cxlt_nic *nic, const struct cxlt_nic_packet *p,
 		}
 		c->ref = a->hits[i];
 		c->packets = p->segments;
-		c->bytes = p->len;
+		c->bytes = cxlt_nic_wire_bytes(p);
 		nic->n_counts++;
 		line = cxlt_line(&nic->view, c->ref, 2);
 		if (line)
@@ -295,7 +295,7 @@ static void finish_one(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const st
 	p->verdict = a.verdict;
 	p->reason = a.reason;
 	stats->rx_packets += p->segments;
-	stats->rx_bytes += p->len;
+	stats->rx_bytes += cxlt_nic_wire_bytes(p);
 	stats->reasons[a.reason] += p->segments;
 }
 

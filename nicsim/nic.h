@@ -106,6 +106,12 @@ void cxlt_nic_batch(struct cxlt_nic *, struct cxlt_nic_packet *, __u32 n);
 /* Makes the counts that the last batch left behind; whoever has no next batch at hand calls it. */
 void cxlt_nic_flush(struct cxlt_nic *);
 
+/* Bytes on the wire: each segment of a super-packet repeats its headers. */
+CXLT_INLINE __u32 cxlt_nic_wire_bytes(const struct cxlt_nic_packet *p)
+{
+	return p->len + (p->segments - 1) * p->offload.hdr_len;
+}
+
 CXLT_INLINE int cxlt_nic_port_index(const struct cxlt_nic *nic, __u32 port)
 {
 	__u32 i;

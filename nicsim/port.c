@@ -339,6 +339,7 @@ int cxlt_port_send(struct cxlt_port *p, const struct cxlt_nic_out *o)
 	iov = q->iov[i];
 	q->gso[i] = pk->offload.gso_type;
 	q->segments[i] = pk->segments;
+	q->repeated[i] = cxlt_nic_wire_bytes(pk) - pk->len;
 	q->msg[i].msg_hdr = (struct msghdr){.msg_iov = iov, .msg_iovlen = 1};
 	if (!o->head) {
 		iov[0].iov_base = pk->data - CXLT_VNET_LEN;
@@ -359,7 +360,7 @@ int cxlt_port_send(struct cxlt_port *p, const struct cxlt_nic_out *o)
 
 static __u32 message_bytes(const struct cxlt_txq *q, __u32 i)
 {
-	__u32 n = q->iov[i][0].iov_len - CXLT_VNET_LEN;
+	__u32 n = q->iov[i][0].iov_len - CXLT_VNET_LEN + q->repeated[i];
 
 	if (q->msg[i].msg_hdr.msg_iovlen == 2)
 		n += q->iov[i][1].iov_len;

@@ -3,12 +3,15 @@
  * port.h - packets in and out of a device: one packet socket, a receive ring, a transmit queue.
  *
  * Receive: TPACKET_V2, because a frame can be seen the moment it lies in the ring; V3 hands over
- * blocks, at the earliest a millisecond after their first packet, which is cheaper a packet and
- * ruins every round trip (figures in docs of nicsim(8) and nicsim/README.md).  Slots fit an
- * ordinary frame; a super-packet doesn't, and is read whole from the socket's queue, where the
- * kernel puts a copy of what a slot truncates (PACKET_COPY_THRESH).
+ * blocks, at the earliest a millisecond after their first packet.  Measured through two veths on
+ * a busy machine with two processors, V2 and V3: flood ping RTT 0.006 and 1.1 ms, ping every 20 ms
+ * 0.11 and 1.0 ms, TCP 2.9-6.8 and 4.1-6.0 Gb/s, UDP of 18 bytes 207-293 and 190-290 thousand
+ * packets/s.  AF_XDP doesn't tell which checksums are partial, and takes no super-packets.  Slots
+ * fit an ordinary frame; a super-packet doesn't, and is read whole from the socket's queue, where
+ * the kernel puts a copy of what a slot truncates (PACKET_COPY_THRESH).
  *
- * Transmit: sendmmsg() past the queueing discipline.  Both directions carry struct
+ * Transmit: sendmmsg() past the queueing discipline (1.3-1.5 us a packet; AF_XDP would be 1.0-1.3
+ * but carries no offloads, which cost TCP more than that).  Both directions carry struct
  * virtio_net_hdr: the sender's partial checksums and segment sizes are known, and a super-packet
  * can go on as one.  As a NIC does, the socket completes the partial checksum of every ordinary
  * packet as it receives it, and puts a tag that travelled in metadata back into the bytes.
@@ -31,7 +34,7 @@
 #include "nic.h"
 
 enum {
-	CXLT_RING_SLOTS = 1024,
+	CXLT_RING_SLOTS = 2048,
 	CXLT_RING_SLOT = 2048,
 	CXLT_VNET_LEN = sizeof(struct virtio_net_hdr),
 	CXLT_BIG_LEN = 66 * 1024, /* room for a super-packet */
@@ -50,6 +53,7 @@ struct cxlt_txq {
 	struct iovec iov[CXLT_TXQ][2];
 	__u8 gso[CXLT_TXQ];
 	__u32 segments[CXLT_TXQ];
+	__u32 repeated[CXLT_TXQ]; /* header bytes that the segments repeat */
 	__u8 head[CXLT_TXQ][CXLT_VNET_LEN + CXLT_HDR_ROOM + CXLT_HDR_MAX];
 };
 

@@ -204,7 +204,7 @@ static __u32 serve_rep(struct runner *r, __u32 i)
 		int rc = cxlt_port_send(&r->net[i].port, &o);
 
 		st->rx_packets += batch[k].segments;
-		st->rx_bytes += batch[k].len;
+		st->rx_bytes += cxlt_nic_wire_bytes(&batch[k]);
 		st->reasons[rc ? rc : CXLT_R_RULE] += batch[k].segments;
 	}
 	return n;
