@@ -79,6 +79,18 @@ static bool is_class(const struct cxlt_chunk *c, int kind, __u32 lines)
 	return c->kind == kind && c->size == lines;
 }
 
+/*
+ * In a divided slice, rules may lie in the host domain, but what finds them may not: a quarter of
+ * the device domain is left to bucket arrays, tuples, lists and change words.
+ */
+static bool is_reserved(const struct cxlt_slice *s, int kind, __u32 chunk)
+{
+	__u32 dev = cxlt_device_chunks(s);
+
+	return dev < s->dir.n_chunks && (kind == CXLT_KIND_RULE || kind == CXLT_KIND_COUNTERS) &&
+	       chunk < dev && chunk >= dev - dev / 4;
+}
+
 /* Turns a free chunk of [from, to) into one of this kind and size. */
 static bool claim(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 lines, __u32 from,
 		  __u32 to, __u32 *out)
@@ -91,7 +103,7 @@ static bool claim(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 li
 	while (i < to && chunk_at(s, i)->kind != CXLT_KIND_FREE)
 		i++;
 	a->next_free[host] = i;
-	if (i >= to)
+	if (i >= to || is_reserved(s, kind, i))
 		return false;
 	chunk_at(s, i)->size = (__u16)lines;
 	cxlt_write_barrier();

@@ -73,8 +73,8 @@ void cxlt_change_init(struct change *, struct cxlt_writer *, const struct cxlt_r
 		      const struct cxlt_key *mask, __u32 tuple_flags);
 /* Finds the rule that the change names; -ENOENT. */
 int cxlt_change_find(struct change *, struct chain *);
-/* Stores an entry with this content in place of the one that is there, if one is. */
-int cxlt_change_put(struct change *, const struct content *);
+/* After cxlt_change_find(): stores an entry in place of the one that is there, if one is. */
+int cxlt_change_put(struct change *, struct chain *, const struct content *);
 int cxlt_change_remove(struct change *, struct chain *);
 
 /* shadows.c */

@@ -224,6 +224,10 @@ void cxlt_hash_remove(struct cxlt_slice *s, struct cxlt_tuple *t, struct cxlt_pl
 	cxlt_store(&t->slots, t->slots - 1);
 }
 
+enum {
+	AHEAD = 4, /* buckets */
+};
+
 /* Puts `w`'s entry into a private array; slots and counters need no order there. */
 static bool fill_one(struct cxlt_bucket *array, __u32 mask, __u64 h, __u32 ref)
 {
@@ -249,6 +253,19 @@ static bool fill_one(struct cxlt_bucket *array, __u32 mask, __u64 h, __u32 ref)
 	return false;
 }
 
+/* The keys, in an entry's second line for rules, are what a rebuild waits for. */
+static void prefetch_entries(const struct cxlt_slice *s, const struct cxlt_bucket *b)
+{
+	__u32 i;
+
+	for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
+		const char *e = cxlt_at(s, CXLT_SLOT_REF(b->slot[i]));
+
+		cxlt_prefetch(e);
+		cxlt_prefetch(e + CXLT_LINE);
+	}
+}
+
 int cxlt_tuple_resize(struct cxlt_slice *s, struct cxlt_alloc *a, struct cxlt_tuple *t, __u32 log2)
 {
 	__u32 n = t->geo ? 1U << CXLT_GEO_LOG2(t->geo) : 0, ref, i, j;
@@ -262,6 +279,7 @@ int cxlt_tuple_resize(struct cxlt_slice *s, struct cxlt_alloc *a, struct cxlt_tu
 		return -ENOSPC;
 	array = cxlt_at(s, ref);
 	for (i = 0; i < n; i++) {
+		prefetch_entries(s, &old[i + AHEAD < n ? i + AHEAD : n - 1]);
 		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
 			__u32 e = CXLT_SLOT_REF(old[i].slot[j]);
 

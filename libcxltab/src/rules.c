@@ -13,11 +13,15 @@
 
 #include "change_rule.h"
 
+enum {
+	PREFETCH_AHEAD = 8, /* rules of a batch */
+};
+
 static __u64 now_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
 }
 
@@ -108,7 +112,6 @@ static void chain_read(const struct change *c, struct chain *ch)
 {
 	__u32 ref;
 
-	memset(ch, 0, sizeof(*ch));
 	ch->exists = cxlt_hash_locate(c->s, c->tuple, c->hash, c->body, &ch->place);
 	if (!ch->exists)
 		return;
@@ -204,24 +207,23 @@ void cxlt_change_init(struct change *c, struct cxlt_writer *w, const struct cxlt
 	}
 }
 
-int cxlt_change_put(struct change *c, const struct content *x)
+int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 {
-	bool fresh = !cxlt_tuple_lookup(c);
-	struct chain ch;
+	bool fresh = !c->tuple;
 	int rc = fresh ? cxlt_tuple_create(c) : 0;
 
 	if (rc)
 		return rc;
-	c->hash = cxlt_hash_body(c->s, c->tuple, c->body);
-	chain_read(c, &ch);
+	if (fresh)
+		c->hash = cxlt_hash_body(c->s, c->tuple, c->body);
 	c->chg = cxlt_chg_word(c);
 	cxlt_chg_begin(c->chg);
 	/* The list says "may win" before the rule can: raised first, never lowered. */
 	if (fresh || cxlt_list_prio(c) < c->prio)
 		rc = cxlt_list_publish(c, c->prio);
 	if (!rc) {
-		rc = chain_put(c, &ch, x);
-		if (!rc && !ch.found)
+		rc = chain_put(c, ch, x);
+		if (!rc && !ch->found)
 			cxlt_store(&c->tuple->count, c->tuple->count + 1);
 		if (rc && !c->tuple->count)
 			cxlt_tuple_destroy(c);
@@ -250,6 +252,7 @@ int cxlt_change_remove(struct change *c, struct chain *ch)
 
 int cxlt_change_find(struct change *c, struct chain *ch)
 {
+	memset(ch, 0, sizeof(*ch));
 	if (!cxlt_tuple_lookup(c))
 		return -ENOENT;
 	c->hash = cxlt_hash_body(c->s, c->tuple, c->body);
@@ -328,7 +331,7 @@ static int add_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 	x.counters = counters_alloc(&c, where);
 	if (!x.counters)
 		x.counters = counters_alloc(&c, c.s->header.dev_lines);
-	rc = x.counters ? cxlt_change_put(&c, &x) : cxlt_no_room(c.s, "counters");
+	rc = x.counters ? cxlt_change_put(&c, &ch, &x) : cxlt_no_room(c.s, "counters");
 	if (rc) {
 		free_counters(&c, x.counters);
 		if (!had && flags && !(x.flags & CXLT_RULE_UNSEEN))
@@ -355,6 +358,40 @@ int cxlt_rule_add(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 	return rc;
 }
 
+void cxlt_rule_prefetch(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
+{
+	struct change c;
+	__u32 mask;
+
+	if (!w->depth || spec->table >= w->slice->dir.n_tables)
+		return;
+	cxlt_change_init(&c, w, spec, &spec->mask, flags_of(w, spec));
+	if (!cxlt_tuple_lookup(&c))
+		return;
+	mask = (1U << CXLT_GEO_LOG2(c.tuple->geo)) - 1;
+	cxlt_prefetch(cxlt_at(c.s, CXLT_GEO_REF(c.tuple->geo) +
+					   ((__u32)cxlt_hash_body(c.s, c.tuple, c.body) & mask)));
+}
+
+int cxlt_rule_add_batch(struct cxlt_writer *w, __u32 n, const struct cxlt_rule_spec *specs,
+			__u32 *added)
+{
+	int rc = cxlt_writer_lock(w);
+	__u32 i;
+
+	*added = 0;
+	if (rc)
+		return rc;
+	for (i = 0; i < n && rc >= 0; i++) {
+		if (i + PREFETCH_AHEAD < n)
+			cxlt_rule_prefetch(w, &specs[i + PREFETCH_AHEAD]);
+		rc = cxlt_rule_add(w, &specs[i]);
+		*added += rc >= 0;
+	}
+	cxlt_writer_unlock(w);
+	return rc < 0 ? rc : 0;
+}
+
 static int modify_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 {
 	struct content x = {.cookie = spec->cookie, .n_prog = spec->n_prog, .prog = spec->prog};
@@ -369,7 +406,7 @@ static int modify_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spe
 	x.created = e->created;
 	x.counters = e->counters;
 	x.flags = e->flags;
-	return cxlt_change_put(&c, &x);
+	return cxlt_change_put(&c, &ch, &x);
 }
 
 int cxlt_rule_modify(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)

@@ -64,7 +64,7 @@ bool cxlt_shadow_add(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 		refer(cxlt_at(sh.s, ch.ref[ch.at]), 1);
 		return true;
 	}
-	if (!cxlt_change_put(&sh, &x))
+	if (!cxlt_change_put(&sh, &ch, &x))
 		return true;
 	cxlt_unseen_raise(sh.s, sh.table, sh.prio);
 	return false;

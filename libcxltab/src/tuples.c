@@ -200,6 +200,7 @@ bool cxlt_tuple_lookup(struct change *c)
 		c->w->tuple_cache[slot].id = t->id;
 		return true;
 	}
+	c->tuple = NULL;
 	return false;
 }
 

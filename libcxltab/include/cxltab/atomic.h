@@ -82,33 +82,52 @@ CXLT_INLINE __u64 cxlt_ticks(void)
 
 #else
 
+/*
+ * A build for the interleaving explorer (tests/model) gets control before each access and is told
+ * what it saw; in every other build these are nothing.
+ */
+#ifdef CXLT_MODEL
+void cxlt_model_point(const volatile void *p, int writes);
+__u64 cxlt_model_saw(__u64 value);
+void cxlt_model_try(void); /* a reader begins anew */
+#else
+#define cxlt_model_point(p, writes) ((void)0)
+#define cxlt_model_saw(value)	    (value)
+#endif
+
 CXLT_INLINE __u64 cxlt_load(const __u64 *p)
 {
-	return __atomic_load_n(p, __ATOMIC_RELAXED);
+	cxlt_model_point(p, 0);
+	return cxlt_model_saw(__atomic_load_n(p, __ATOMIC_RELAXED));
 }
 
 CXLT_INLINE __u32 cxlt_load32(const __u32 *p)
 {
-	return __atomic_load_n(p, __ATOMIC_RELAXED);
+	cxlt_model_point(p, 0);
+	return (__u32)cxlt_model_saw(__atomic_load_n(p, __ATOMIC_RELAXED));
 }
 
 CXLT_INLINE void cxlt_store(__u64 *p, __u64 v)
 {
+	cxlt_model_point(p, 1);
 	__atomic_store_n(p, v, __ATOMIC_RELAXED);
 }
 
 CXLT_INLINE void cxlt_store32(__u32 *p, __u32 v)
 {
+	cxlt_model_point(p, 1);
 	__atomic_store_n(p, v, __ATOMIC_RELAXED);
 }
 
 CXLT_INLINE __u64 cxlt_load_acquire(const __u64 *p)
 {
-	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+	cxlt_model_point(p, 0);
+	return cxlt_model_saw(__atomic_load_n(p, __ATOMIC_ACQUIRE));
 }
 
 CXLT_INLINE void cxlt_store_release(__u64 *p, __u64 v)
 {
+	cxlt_model_point(p, 1);
 	__atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
 
@@ -126,13 +145,16 @@ CXLT_INLINE void cxlt_write_barrier(void)
 /* Relaxed: for counters, which no one orders anything by. */
 CXLT_INLINE void cxlt_add(__u64 *p, __u64 v)
 {
+	cxlt_model_point(p, 1);
 	__atomic_fetch_add(p, v, __ATOMIC_RELAXED);
 }
 
 /* Full barrier on success; 1 if *p was `from` and is now `to`. */
 CXLT_INLINE int cxlt_cas(__u64 *p, __u64 from, __u64 to)
 {
-	return __atomic_compare_exchange_n(p, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	cxlt_model_point(p, 1);
+	return (int)cxlt_model_saw(
+		__atomic_compare_exchange_n(p, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 }
 
 CXLT_INLINE void cxlt_prefetch(const void *p)
@@ -147,10 +169,15 @@ CXLT_INLINE void cxlt_prefetch(const void *p)
  */
 CXLT_INLINE __u64 cxlt_ticks(void)
 {
+#ifdef CXLT_MODEL
+	cxlt_model_try();
+	return 0;
+#else
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+#endif
 }
 
 #endif
@@ -161,7 +188,11 @@ CXLT_INLINE __u64 cxlt_ticks(void)
 /* True if what was read since `since` may be from before and after a sequence came round. */
 CXLT_INLINE int cxlt_too_long(__u64 since)
 {
+#ifdef CXLT_MODEL
+	return (int)since;
+#else
 	return cxlt_unlikely(cxlt_ticks() - since > CXLT_TICKS_MAX);
+#endif
 }
 
 #endif

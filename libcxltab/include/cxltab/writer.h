@@ -73,6 +73,13 @@ struct cxlt_rule_info {
  * 1 if it replaced one, else 0.
  */
 int cxlt_rule_add(struct cxlt_writer *, const struct cxlt_rule_spec *);
+/*
+ * n adds, in order, under one hold of the lock, the buckets of later ones fetched ahead.  Stops at
+ * the first that fails; *added are installed then, and stay.
+ */
+int cxlt_rule_add_batch(struct cxlt_writer *, __u32 n, const struct cxlt_rule_spec *, __u32 *added);
+/* For own loops that hold the lock: a hint that this rule will soon be added. */
+void cxlt_rule_prefetch(struct cxlt_writer *, const struct cxlt_rule_spec *);
 /* Replaces program and cookie of a rule, keeps its counters (MODIFY_STRICT).  -ENOENT if absent. */
 int cxlt_rule_modify(struct cxlt_writer *, const struct cxlt_rule_spec *);
 /* Removes one rule (DELETE_STRICT; program and cookie are ignored).  -ENOENT if absent. */
