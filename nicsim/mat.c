@@ -110,18 +110,30 @@ static __u32 choose_way(struct cxlt_mat *m, struct cxlt_mat_set *s)
 	return empty ? (__u32)__builtin_ctz(empty) : m->rules->victim(m, s);
 }
 
-int cxlt_mat_maybe(struct cxlt_mat *m, struct cxlt_mat_probe *p)
+static void fetch_way(const struct cxlt_mat *m, const struct cxlt_mat_set *s, __u32 way)
 {
-	struct cxlt_mat_set *s = cxlt_mat_set_of(m, p->hash);
-	__u32 fit = matches(m, s, tag_of(p->hash));
-	const char *e;
+	const char *e = (const char *)entry_at(m, s, way);
 
-	if (!fit)
-		p->victim = choose_way(m, s);
-	e = (const char *)entry_at(m, s, fit ? (__u32)__builtin_ctz(fit) : p->victim);
 	__builtin_prefetch(e, 1);
 	__builtin_prefetch(e + 64, 1);
+}
+
+int cxlt_mat_maybe(const struct cxlt_mat *m, const struct cxlt_mat_probe *p)
+{
+	const struct cxlt_mat_set *s = cxlt_mat_set_of(m, p->hash);
+	__u32 fit = matches(m, s, tag_of(p->hash));
+
+	if (fit)
+		fetch_way(m, s, __builtin_ctz(fit));
 	return fit != 0;
+}
+
+void cxlt_mat_choose(struct cxlt_mat *m, struct cxlt_mat_probe *p)
+{
+	struct cxlt_mat_set *s = cxlt_mat_set_of(m, p->hash);
+
+	p->victim = choose_way(m, s);
+	fetch_way(m, s, p->victim);
 }
 
 /* The words' sum, now.  Partner of each load: the writer's begin, before it publishes. */

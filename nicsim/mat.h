@@ -125,7 +125,7 @@ struct cxlt_mat_probe {
 	__u64 hash;
 	__u32 slice;
 	__u16 n_key;
-	__u16 victim; /* the way that a fill may take; set by cxlt_mat_maybe() on a miss */
+	__u16 victim; /* the way that a fill may take; set by cxlt_mat_choose() */
 };
 
 void cxlt_mat_hash(const struct cxlt_mat *, __u32 slice, const struct cxlt_key *,
@@ -141,11 +141,10 @@ CXLT_INLINE void cxlt_mat_prefetch(const struct cxlt_mat *m, __u64 hash)
 	__builtin_prefetch(cxlt_mat_set_of(m, hash), 1);
 }
 
-/*
- * May there be an entry that fits?  Fetches its lines; or else chooses the way that a fill will
- * take, and fetches that.
- */
-int cxlt_mat_maybe(struct cxlt_mat *, struct cxlt_mat_probe *);
+/* May there be an entry that fits?  Fetches its lines. */
+int cxlt_mat_maybe(const struct cxlt_mat *, const struct cxlt_mat_probe *);
+/* Chooses the way that a fill will take, ahead of it, and fetches its lines. */
+void cxlt_mat_choose(struct cxlt_mat *, struct cxlt_mat_probe *);
 /* The valid entry of a key, or NULL; counts the lookup. */
 const struct cxlt_mat_entry *cxlt_mat_lookup(struct cxlt_mat *, const struct cxlt_view *,
 					     const struct cxlt_mat_probe *,

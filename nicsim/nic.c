@@ -23,6 +23,7 @@ struct stage {
 	struct cxlt_mat_probe probe;
 	__u8 reason; /* parse's */
 	__u8 maybe;  /* the MAT may have it */
+	__u8 fill;   /* if it hasn't, it shall */
 };
 
 /* How a packet ends, wherever that was found. */
@@ -263,7 +264,8 @@ static void resolve(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const struc
 	nic->lines += w->n_lines;
 	nic->lookups++;
 	nic->probes += w->n_probes;
-	cxlt_mat_fill(nic->mat, &nic->view, &s->probe, w);
+	if (s->fill)
+		cxlt_mat_fill(nic->mat, &nic->view, &s->probe, w);
 }
 
 static void finish_one(struct cxlt_nic *nic, struct cxlt_nic_packet *p, const struct stage *s)
@@ -307,6 +309,24 @@ static __u64 coarse_now(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+/* Hits below one in sixteen: thrashing. */
+static void decide_sparing(struct cxlt_nic *nic)
+{
+	const struct cxlt_mat *m = nic->mat;
+
+	if (m->lookups - nic->window_lookups < CXLT_NIC_WINDOW)
+		return;
+	nic->sparing = (m->hits - nic->window_hits) * 16 < m->lookups - nic->window_lookups;
+	nic->window_lookups = m->lookups;
+	nic->window_hits = m->hits;
+}
+
+static int worth_a_fill(const struct cxlt_nic *nic, const struct stage *s)
+{
+	/* Which one is chance, and differs from time to time. */
+	return !nic->sparing || (s->probe.hash + nic->mat->lookups) % CXLT_NIC_SPARE == 0;
+}
+
 static void publish_stats(struct cxlt_nic *nic)
 {
 	struct cxlt_nic_stats *st = nic->stats;
@@ -338,8 +358,11 @@ void cxlt_nic_batch(struct cxlt_nic *nic, struct cxlt_nic_packet *p, __u32 n)
 	}
 	for (i = 0; i < n; i++) {
 		st[i].maybe = st[i].reason || cxlt_mat_maybe(nic->mat, &st[i].probe);
+		st[i].fill = st[i].maybe || worth_a_fill(nic, &st[i]);
 		if (st[i].maybe)
 			continue;
+		if (st[i].fill)
+			cxlt_mat_choose(nic->mat, &st[i].probe);
 		if (!misses++)
 			cxlt_batch_begin(&nic->view, 0, nic->depth, &b);
 		cxlt_batch_buckets(&nic->view, &b, i, &st[i].key);
@@ -358,5 +381,6 @@ void cxlt_nic_batch(struct cxlt_nic *nic, struct cxlt_nic_packet *p, __u32 n)
 	if (nic->lookups != lookups)
 		nic->depth = (nic->probes - probes + nic->lookups - lookups - 1) /
 			     (nic->lookups - lookups);
+	decide_sparing(nic);
 	publish_stats(nic);
 }

@@ -28,6 +28,16 @@
 
 #include "mat.h"
 
+/*
+ * A MAT that hardly ever hits is only written, each fill pushing out what would have hit as soon.
+ * Then one miss in CXLT_NIC_SPARE fills: it costs less, hits as often under uniform traffic and
+ * more often under skewed, since what comes often still gets in.
+ */
+enum {
+	CXLT_NIC_SPARE = 8,
+	CXLT_NIC_WINDOW = 1 << 14, /* lookups between two decisions */
+};
+
 enum {
 	CXLT_NIC_BATCH = 32,
 	CXLT_NIC_PORT_TABLE = 1024, /* port numbers that are looked up by index */
@@ -82,11 +92,13 @@ struct cxlt_nic {
 	int (*transmit)(void *arg, const struct cxlt_nic_out *);
 	int (*punt)(void *arg, const struct cxlt_nic_packet *); /* to the port's representor */
 	void *arg;
-	struct cxlt_nic_stats *stats;	/* never NULL */
-	__u64 lines, lookups, probes;	/* of phase 1: lines touched, walks, tuples probed */
-	__u32 depth;			/* tuples looked at ahead, by what lookups needed lately */
-	__u64 now;			/* CLOCK_MONOTONIC, coarse, of this batch */
-	const struct cxlt_batch *ahead; /* what is known of the packet in hand, or NULL */
+	struct cxlt_nic_stats *stats; /* never NULL */
+	__u64 lines, lookups, probes; /* of phase 1: lines touched, walks, tuples probed */
+	__u32 depth;		      /* tuples looked at ahead, by what lookups needed lately */
+	__u32 sparing;		      /* the MAT thrashes: few misses are worth a fill */
+	__u64 window_lookups, window_hits; /* the MAT's, when `sparing` was last decided */
+	__u64 now;			   /* CLOCK_MONOTONIC, coarse, of this batch */
+	const struct cxlt_batch *ahead;	   /* what is known of the packet in hand, or NULL */
 	__u32 ahead_at;
 	__u32 n_counts;
 	struct cxlt_nic_count count[CXLT_NIC_BATCH * 4];
