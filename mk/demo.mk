@@ -7,3 +7,4 @@ $(O)/demo/latency: $(call objects,tests/bench/bench_latency.c tests/lib/sandbox.
 	$(call link,-lxdp $(BPF_LIBS) -lm)
 
 DEMO_PROGRAMS := $(O)/demo/latency
+selftest: $(DEMO_PROGRAMS)
