@@ -60,6 +60,25 @@ bench: all $(filter $(O)/%,$(bench_c)) ## benchmarks, results in O/bench/*.json 
 
 .PHONY: check tests selftest bench fuzz
 
+# The model runs the library's own code under the explorer, so it has a build of its own.
+MODEL_SRC := $(wildcard tests/model/*.c)
+model_objects := $(patsubst %.c,$(O)/model/obj/%.o,$(MODEL_SRC) $(LIB_SRC))
+$(O)/model/obj/%.o: %.c $(O)/.flags
+	$(say) MODEL-CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(base_cppflags) -DCXLT_MODEL $(base_cflags) -MMD -MP -c $< -o $@
+-include $(model_objects:.o=.d)
+
+$(O)/model/model: $(model_objects)
+	$(say) MODEL-LD $@
+	$(Q)$(CC) $(base_ldflags) $^ -o $@
+
+model: $(O)/model/model ## all interleavings of small scenarios, then each protocol rule broken in turn
+	@$(O)/model/model
+	@$(PYTHON) tests/model/mutants.py '$(CC)' $(O)/model/mutants
+
+.PHONY: model
+
 # Fuzzing: everything a target links is built anew under the fuzzer's instrumentation.
 fuzz_flags := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_lib_src := $(TESTLIB_SRC) $(OFSYNTAX_SRC) $(LIBNICSIM_SRC) $(LIB_SRC)

@@ -99,29 +99,38 @@ static double run_exact(const struct bench *b)
 
 static double run_rules(const struct bench *b)
 {
+	enum { BATCH = 256 };
+	static struct cxlt_rule_spec specs[BATCH];
 	const __u64 prog[] = {cxlt_op_word(CXLT_OP_OUTPUT, 0, 0, 2)};
-	struct cxlt_rule_spec spec = {.priority = 100, .n_prog = 1, .prog = prog};
 	struct cxlt_writer *w;
 	struct cxlt_slice *s = make_slice(((__u64)b->n * 384) + (16 << 20), &w);
 	double start, took;
-	__u32 i;
+	__u32 i, j, done;
 
 	/* The 5-tuple of IPv4 connections. */
-	spec.mask.w[CXLT_W_PORT] = 0xffffff00;
-	spec.mask.w[CXLT_W_IPV4] = ~0ULL;
-	spec.mask.w[CXLT_W_L4] = 0xffffffff00000000;
-	spec.value.w[CXLT_W_PORT] = 0x08000600;
+	for (i = 0; i < BATCH; i++) {
+		struct cxlt_rule_spec *spec = &specs[i];
+
+		spec->priority = 100;
+		spec->n_prog = 1;
+		spec->prog = prog;
+		spec->mask.w[CXLT_W_PORT] = 0xffffff00;
+		spec->mask.w[CXLT_W_IPV4] = ~0ULL;
+		spec->mask.w[CXLT_W_L4] = 0xffffffff00000000;
+		spec->value.w[CXLT_W_PORT] = 0x08000600;
+	}
 	start = now();
-	if (cxlt_writer_lock(w))
-		die("lock", cxlt_error_text());
-	for (i = 0; i < b->n; i++) {
-		spec.value.w[CXLT_W_IPV4] = b->keys[2 * (size_t)i];
-		spec.value.w[CXLT_W_L4] = b->keys[2 * (size_t)i + 1] & spec.mask.w[CXLT_W_L4];
-		spec.cookie = i;
-		if (cxlt_rule_add(w, &spec) < 0)
+	for (i = 0; i < b->n; i += j) {
+		for (j = 0; j < BATCH && i + j < b->n; j++) {
+			const __u64 *key = &b->keys[2 * (size_t)(i + j)];
+
+			specs[j].value.w[CXLT_W_IPV4] = key[0];
+			specs[j].value.w[CXLT_W_L4] = key[1] & specs[j].mask.w[CXLT_W_L4];
+			specs[j].cookie = i + j;
+		}
+		if (cxlt_rule_add_batch(w, j, specs, &done) < 0)
 			die("rule", cxlt_error_text());
 	}
-	cxlt_writer_unlock(w);
 	took = now() - start;
 	cxlt_writer_close(w);
 	cxlt_slice_close(s);

@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Breaks one rule of the protocol at a time, in a copy of the library, and expects the model to
+notice: mutants.py CC BUILD_DIR [NAME...].  A mutant that survives, or whose text no longer
+matches the source, is a failure."""
+import os
+import shutil
+import subprocess
+import sys
+
+SRC = "libcxltab/src/"
+INC = "libcxltab/include/cxltab/"
+
+# name, file, text (must occur once), replacement, scenarios to run
+MUTANTS = [
+    ("move-clears-first", SRC + "hashtab.c",
+     "cxlt_store_release(&array[b].slot[j], w ^ 1ULL << 32);\n\tmeta_event(&array[a]);\n"
+     "\tmeta_event(&array[b]);\n\tcxlt_store_release(&array[a].slot[i], 0);",
+     "cxlt_store_release(&array[a].slot[i], 0);\n\tmeta_event(&array[a]);\n"
+     "\tmeta_event(&array[b]);\n\tcxlt_store_release(&array[b].slot[j], w ^ 1ULL << 32);",
+     ["displace"]),
+    ("move-no-event", SRC + "hashtab.c",
+     "\tmeta_event(&array[a]);\n\tmeta_event(&array[b]);\n", "", ["displace"]),
+    ("move-event-in-old-bucket-missing", SRC + "hashtab.c",
+     "\tmeta_event(&array[a]);\n", "", ["displace"]),
+    ("move-counter-late", SRC + "hashtab.c",
+     "\tif (!was_second)\n\t\tmeta_count(home, tag, 1);\n\tcxlt_store_release(&array[b].slot[j], "
+     "w ^ 1ULL << 32);\n\tmeta_event(&array[a]);\n\tmeta_event(&array[b]);\n"
+     "\tcxlt_store_release(&array[a].slot[i], 0);",
+     "\tcxlt_store_release(&array[b].slot[j], w ^ 1ULL << 32);\n\tmeta_event(&array[a]);\n"
+     "\tmeta_event(&array[b]);\n\tcxlt_store_release(&array[a].slot[i], 0);\n"
+     "\tif (!was_second)\n\t\tmeta_count(home, tag, 1);", ["displace"]),
+    ("miss-not-validated", INC + "exact.h",
+     "if (cxlt_unlikely(CXLT_META_SEQ(cxlt_load(&b1->meta)) != CXLT_META_SEQ(m1)))",
+     "if (0)", ["displace"]),
+    ("slot-not-rechecked", INC + "exact.h",
+     "return cxlt_unlikely(cxlt_load(&b->slot[i]) != slot) ? -CXLT_EAGAIN : rc;",
+     "return rc;", ["recycle", "displace", "modify"]),
+    ("entry-seq-not-rechecked", INC + "exact.h",
+     "if (cxlt_unlikely(cxlt_load(&e->seq) != seq))\n\t\treturn -CXLT_EAGAIN;", "",
+     ["recycle", "modify"]),
+    ("published-before-filled", SRC + "exacts.c",
+     "seq = e->seq | 1;\n\tcxlt_store_release(&e->seq, seq);",
+     "seq = e->seq & ~1ULL;\n\tcxlt_store_release(&e->seq, seq);\n\tseq--;", ["modify"]),
+    ("geometry-not-rechecked", INC + "exact.h",
+     "if (cxlt_unlikely(cxlt_load(&t->geo) != geo))\n\t\treturn -CXLT_EAGAIN;", "", ["grow"]),
+    ("array-freed-before-replaced", SRC + "hashtab.c",
+     "\tcxlt_store_release(&t->geo, CXLT_GEO(ref, log2, CXLT_GEO_GEN(t->geo) + 1));\n",
+     "\tfor (i = 0; i < n * 8; i++)\n\t\tcxlt_store(&((__u64 *)old)[i], 0);\n"
+     "\tcxlt_store_release(&t->geo, CXLT_GEO(ref, log2, CXLT_GEO_GEN(t->geo) + 1));\n",
+     ["grow"]),
+    ("no-change-words", INC + "classify.h",
+     "cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0 ||", "",
+     ["handover", "winner-kept"]),
+    ("change-not-begun", SRC + "tuples.c",
+     "\tcxlt_store_release(word, *word + CXLT_CHG_BEGIN);",
+     "\t(void)word;", ["handover", "mat", "winner"]),
+    ("change-ends-early", SRC + "rules.c",
+     "\tcxlt_chg_begin(c->chg);\n\trc = chain_put(c, ch, NULL);",
+     "\tcxlt_chg_begin(c->chg);\n\tcxlt_chg_end(c->chg);\n\tcxlt_chg_begin(c->chg);\n"
+     "\t*c->chg -= 65537;\n\trc = chain_put(c, ch, NULL);", ["handover", "winner"]),
+    ("dims-outside-wide", SRC + "tuples.c",
+     "\tcxlt_chg_begin(&c->t->wide);\n\tcxlt_write_barrier();\n\tcxlt_store32(&c->t->dims, "
+     "c->t->dims | 1U << dim);\n\tcxlt_chg_end(&c->t->wide);",
+     "\tcxlt_store32(&c->t->dims, c->t->dims | 1U << dim);", ["mat-new-dim"]),
+    ("dims-before-wide", INC + "change.h",
+     "\tcxlt_chg_note(set, tref * CXLT_LINE_WORDS + 1, cxlt_load_acquire(&t->wide));\n"
+     "\tdims = cxlt_load32(&t->dims);",
+     "\tdims = cxlt_load32(&t->dims);\n"
+     "\tcxlt_chg_note(set, tref * CXLT_LINE_WORDS + 1, cxlt_load_acquire(&t->wide));",
+     ["mat-new-dim", "winner-add", "handover"]),
+    ("list-not-raised", SRC + "rules.c",
+     "if (fresh || cxlt_list_prio(c) < c->prio)", "if (fresh)", ["mat-raise"]),
+    ("chain-inserted-at-head", SRC + "rules.c",
+     "if (ch->at) {", "if (ch->at && ch->found) {", ["winner-chain"]),
+    ("repair-keeps-both-slots", SRC + "check.c",
+     "\t\tif (a->fix)\n\t\t\tclear_slot(&x->b[i], j, other);\n\t\treturn;\n\t}\n"
+     "\tif (!audit_entry(", "\t\treturn;\n\t}\n\tif (!audit_entry(", ["displace-die"]),
+    ("repair-keeps-pending", SRC + "check.c",
+     "cxlt_store_release(word, *word + 65536 - pending);", "(void)0;", ["winner-die"]),
+    ("repair-keeps-leaks", SRC + "check.c",
+     "cxlt_store(&c->used[w], a->marks[i][w]);", "(void)0;", ["recycle-die", "displace-die"]),
+    ("repair-lowers-counters-first", SRC + "check.c",
+     "low |= have < x->cnt[i][c];", "x->cnt[i][c] = 0; low |= have < x->cnt[i][c];",
+     ["displace-die"]),
+]
+
+
+def build(cc, root, out):
+    src = os.path.join(root, "libcxltab/src")
+    files = [os.path.join(src, f) for f in sorted(os.listdir(src)) if f.endswith(".c")]
+    files += [os.path.join(root, "tests/model", f) for f in ("explore.c", "scenarios.c")]
+    return subprocess.run(
+        [*cc.split(), "-std=gnu11", "-O1", "-D_GNU_SOURCE", "-DCXLT_MODEL", "-w", "-pthread",
+         "-I" + os.path.join(root, "libcxltab/include"), "-o", out, *files],
+        capture_output=True, text=True, check=False)
+
+
+def try_mutant(cc, work, mutant):
+    name, path, old, new, scenarios = mutant
+    root = os.path.join(work, name)
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree("libcxltab", os.path.join(root, "libcxltab"))
+    shutil.copytree("tests/model", os.path.join(root, "tests/model"))
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        text = f.read()
+    if text.count(old) != 1:
+        return f"its text occurs {text.count(old)} times in {path}"
+    with open(os.path.join(root, path), "w", encoding="utf-8") as f:
+        f.write(text.replace(old, new))
+    out = os.path.join(root, "model")
+    made = build(cc, root, out)
+    if made.returncode:
+        return "does not compile: " + made.stderr.strip().splitlines()[-1]
+    try:
+        ran = subprocess.run([out, *scenarios], capture_output=True, text=True, timeout=120,
+                             check=False)
+    except subprocess.TimeoutExpired:
+        return "no answer in 120 s"
+    shutil.rmtree(root, ignore_errors=True)
+    if ran.returncode != 1:
+        return f"survived {' '.join(scenarios)} (status {ran.returncode})"
+    caught = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("FAIL")]
+    print(f"ok   {name}: caught by {', '.join(caught)}", flush=True)
+    return None
+
+
+def main():
+    cc, work, only = sys.argv[1], sys.argv[2], sys.argv[3:]
+    passed = failed = 0
+    for mutant in MUTANTS:
+        if only and not any(mutant[0].startswith(o) for o in only):
+            continue
+        why = try_mutant(cc, work, mutant)
+        if why:
+            print(f"FAIL {mutant[0]}: {why}", flush=True)
+            failed += 1
+        else:
+            passed += 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,779 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * scenarios.c - what must hold in every interleaving of the library's own code; see explore.h.
+ *
+ *     model [NAME...]    explores all scenarios, or those whose names begin so; 1 if one fails
+ *
+ * tests/model/mutants.sh builds the library with one rule of the protocol broken at a time, and
+ * expects a scenario to fail for each.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cxltab/pipeline.h>
+
+#include "../../libcxltab/src/internal.h"
+#include "explore.h"
+
+/* ---- The slice that scenarios work on ---- */
+
+static struct cxlt_slice *slice;
+static struct cxlt_writer *writer, *heir;
+static struct cxlt_view view;
+static __u64 done; /* in memory that is restored: 1 once the writer's call has returned */
+static struct cxlt_work work[2];
+
+static void fatal(const char *what)
+{
+	fprintf(stderr, "model: %s: %s\n", what, cxlt_error_text());
+	exit(2);
+}
+
+/* The same secrets in every run, so that a schedule can be repeated. */
+static void fix_secrets(void)
+{
+	__u64 state = 42, *live = cxlt_at(slice, slice->dir.secrets);
+	__u32 i;
+
+	for (i = 0; i < CXLT_KEY_MAX; i++)
+		live[i] = slice->view.secrets[i] = cxlt_random(&state);
+	writer->rng = 1;
+	heir->rng = 2;
+}
+
+static void setup(void)
+{
+	struct cxlt_slice_config c = {.size = 640 << 10, .chg_log2 = 3};
+
+	if (cxlt_slice_create_memfd("model", &c, &slice) || cxlt_writer_open(slice, &writer) ||
+	    cxlt_writer_open(slice, &heir))
+		fatal("setup");
+	fix_secrets();
+	cxlt_slice_view(slice, 0, &view);
+	done = 0;
+}
+
+static void teardown(void)
+{
+	cxlt_writer_close(writer);
+	cxlt_writer_close(heir);
+	cxlt_slice_close(slice);
+}
+
+static void use_memory(struct model *m)
+{
+	m->mem[0] = slice->mem;
+	m->size[0] = slice->size;
+	m->mem[1] = writer;
+	m->size[1] = sizeof(*writer);
+	m->mem[2] = heir;
+	m->size[2] = sizeof(*heir);
+	m->mem[3] = &done;
+	m->size[3] = sizeof(done);
+	m->n_mem = 4;
+}
+
+static void complain(void *arg, const char *text)
+{
+	(void)arg;
+	printf("  check: %s\n", text);
+}
+
+static int slice_is_clean(void *arg)
+{
+	(void)arg;
+	return cxlt_slice_check(slice, complain, NULL);
+}
+
+/* ---- Exact table: 4 buckets, keys chosen by where they may live ---- */
+
+enum {
+	KEYS = 28,
+};
+
+static __u32 table;
+static __u64 old_keys[KEYS], new_key, moved_key, absent_key;
+static int n_old;
+
+static __u64 value_of(__u64 key)
+{
+	return key * 1000 + 7;
+}
+
+/* Values are two words that belong together. */
+static const __u64 *value_words(__u64 first)
+{
+	static __u64 v[2];
+
+	v[0] = first;
+	v[1] = first * 3 + 1;
+	return v;
+}
+
+static int find(__u64 key, __u64 *val)
+{
+	__u64 v[2] = {0};
+	int rc = cxlt_exact_find(&view, table, &key, 1, v, 2);
+
+	if (!rc && v[1] != v[0] * 3 + 1)
+		model_violated("two halves of different values");
+	*val = v[0];
+	return rc;
+}
+
+static __u64 hash_of(__u64 key)
+{
+	return cxlt_hash_body(slice, cxlt_at(slice, table), &key);
+}
+
+static __u32 home_of(__u64 key)
+{
+	return (__u32)hash_of(key) & 3;
+}
+
+static __u32 other_of(__u64 key)
+{
+	return cxlt_hash_other(home_of(key), cxlt_hash_tag(hash_of(key)), 3);
+}
+
+/* Next key from `from` on with this home and other bucket. */
+static __u64 find_key(__u64 from, __u32 home, __u32 other)
+{
+	while (home_of(from) != home || other_of(from) != other)
+		from++;
+	return from;
+}
+
+static void insert_old(__u64 key)
+{
+	if (cxlt_exact_insert(writer, table, &key, value_words(value_of(key))))
+		fatal("insert");
+	old_keys[n_old++] = key;
+}
+
+/*
+ * Buckets 0 and 1 are full; one key of bucket 0 could live in bucket 3, which has room, so that
+ * inserting new_key (buckets 0 and 1) displaces it.
+ */
+static void exact_setup(int grow)
+{
+	__u64 k = 1;
+	int i;
+
+	setup();
+	n_old = 0;
+	if (cxlt_exact_create(writer, "t", 1, 2, 20, grow))
+		fatal("create");
+	table = cxlt_exact_open(slice, "t");
+	moved_key = find_key(1, 0, 3);
+	insert_old(moved_key);
+	for (i = 0; i < 6; i++, k++)
+		insert_old(k = find_key(k, 0, 1));
+	for (i = 0; i < 7; i++, k++)
+		insert_old(k = find_key(k, 1, 0));
+	new_key = find_key(k, 0, 1);
+	absent_key = find_key(new_key + 1, 0, 3);
+	writer->turn = 0;
+}
+
+static void insert_new(void *arg)
+{
+	(void)arg;
+	if (cxlt_exact_insert(writer, table, &new_key, value_words(value_of(new_key))))
+		model_violated("the insert failed");
+	cxlt_store(&done, 1);
+}
+
+static void read_present(void *arg)
+{
+	__u64 key = *(__u64 *)arg, val = 0;
+	int rc = find(key, &val);
+
+	if (rc)
+		model_violated(rc == -ENOENT ? "false miss" : "a reader gave up");
+	else if (val != value_of(key))
+		model_violated("wrong value");
+}
+
+static void read_absent(void *arg)
+{
+	__u64 val = 0;
+	int rc = find(*(__u64 *)arg, &val);
+
+	if (rc != -ENOENT)
+		model_violated(rc ? "a reader gave up" : "a hit on a key that never was");
+}
+
+/* Found iff the insert returned before we began; else either. */
+static void read_new(void *arg)
+{
+	__u64 was_done = cxlt_load_acquire(&done), val = 0;
+	int rc;
+
+	model_knows(was_done);
+	rc = find(new_key, &val);
+
+	(void)arg;
+	if (!rc && val != value_of(new_key))
+		model_violated("wrong value of a new key");
+	if (rc && rc != -ENOENT)
+		model_violated("a reader gave up");
+	if (rc && was_done)
+		model_violated("not found after its insert returned");
+}
+
+static int all_old_there(void *arg)
+{
+	int i;
+
+	(void)arg;
+	for (i = 0; i < n_old; i++) {
+		__u64 val = 0;
+
+		if (find(old_keys[i], &val) || val != value_of(old_keys[i]))
+			return 1;
+	}
+	return slice_is_clean(NULL);
+}
+
+static void s_displace(struct model *m)
+{
+	exact_setup(0);
+	m->thread[0] = (struct model_thread){.name = "insert", .run = insert_new};
+	m->thread[1] =
+		(struct model_thread){.name = "reader", .run = read_present, .arg = &moved_key};
+	m->n_threads = 2;
+	m->reader = 2;
+	m->check = all_old_there;
+}
+
+static void s_displace_absent(struct model *m)
+{
+	s_displace(m);
+	m->thread[1].run = read_absent;
+	m->thread[1].arg = &absent_key;
+}
+
+static void s_insert_visible(struct model *m)
+{
+	s_displace(m);
+	m->thread[1].run = read_new;
+}
+
+static int room_at(__u32 bucket)
+{
+	const struct cxlt_tuple *t = cxlt_at(slice, table);
+	const struct cxlt_bucket *b = cxlt_at(slice, CXLT_GEO_REF(t->geo));
+	int i, n = 0;
+
+	for (i = 0; i < CXLT_BUCKET_SLOTS; i++)
+		n += !b[bucket].slot[i];
+	return n;
+}
+
+/* The old array's lines become another table's, zeroed. */
+static void grow_and_reuse(void *arg)
+{
+	insert_new(arg);
+	if (cxlt_exact_create(writer, "u", 1, 1, 20, 0))
+		model_violated("create failed");
+}
+
+static void s_grow(struct model *m)
+{
+	__u64 k = 100000;
+
+	s_displace(m);
+	teardown();
+	exact_setup(1);
+	/* No room anywhere: the insert must grow the array. */
+	while (room_at(2) || room_at(3)) {
+		k = find_key(k + 1, room_at(2) ? 2 : 3, room_at(2) ? 3 : 2);
+		insert_old(k);
+	}
+	m->thread[0].run = grow_and_reuse;
+}
+
+static void delete_then_insert(void *arg)
+{
+	(void)arg;
+	if (cxlt_exact_delete(writer, table, &moved_key) ||
+	    cxlt_exact_insert(writer, table, &new_key, value_words(value_of(new_key))))
+		model_violated("delete or insert failed");
+}
+
+/* The line of the deleted entry is the first to be used again. */
+static void read_recycled(void *arg)
+{
+	__u64 val = 0;
+	int rc = find(moved_key, &val);
+
+	(void)arg;
+	if (!rc && val != value_of(moved_key))
+		model_violated("another key's value");
+	if (rc && rc != -ENOENT)
+		model_violated("a reader gave up");
+}
+
+static int clean(void *arg)
+{
+	return slice_is_clean(arg);
+}
+
+static void s_recycle(struct model *m)
+{
+	s_displace(m);
+	m->thread[0].run = delete_then_insert;
+	m->thread[1].run = read_recycled;
+	m->check = clean;
+}
+
+static void modify_twice(void *arg)
+{
+	(void)arg;
+	if (cxlt_exact_modify(writer, table, &moved_key, value_words(1)))
+		model_violated("modify failed");
+	/* The line that the first one freed is used again: slot A, B, A. */
+	if (cxlt_exact_modify(writer, table, &moved_key, value_words(2)))
+		model_violated("modify failed");
+}
+
+static void read_modified(void *arg)
+{
+	__u64 val = 0, last = 0;
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 2; i++) {
+		if (find(moved_key, &val))
+			model_violated("false miss beside a modify");
+		val = val == value_of(moved_key) ? 0 : val;
+		if (val > 2 || val < last)
+			model_violated("a value from nowhere, or an older one");
+		last = val;
+		model_knows(last);
+	}
+}
+
+static void s_modify(struct model *m)
+{
+	s_displace(m);
+	m->thread[0].run = modify_twice;
+	m->thread[1].run = read_modified;
+	m->check = clean;
+}
+
+/* ---- A writer that dies, a repair, a repair that dies ---- */
+
+static void repair(void *arg)
+{
+	(void)arg;
+	if (cxlt_slice_repair(heir))
+		model_violated("the repair failed");
+	cxlt_store_release(&cxlt_control(slice)->owner, 0);
+}
+
+static void add_repair(struct model *m, int twice)
+{
+	m->thread[0].may_die = 1;
+	m->thread[m->n_threads++] =
+		(struct model_thread){.name = "repair", .run = repair, .heir = 1, .may_die = twice};
+	if (twice)
+		m->thread[m->n_threads++] =
+			(struct model_thread){.name = "repair2", .run = repair, .heir = 1};
+}
+
+static void s_displace_die(struct model *m)
+{
+	s_displace(m);
+	add_repair(m, 0);
+}
+
+static void s_grow_die(struct model *m)
+{
+	s_grow(m);
+	add_repair(m, 0);
+}
+
+static void s_recycle_die(struct model *m)
+{
+	s_recycle(m);
+	add_repair(m, 0);
+}
+
+static void s_displace_die_twice(struct model *m)
+{
+	s_displace(m);
+	m->n_threads = 1;
+	m->reader = 0;
+	add_repair(m, 1);
+}
+
+/* ---- OpenFlow tables ---- */
+
+static __u64 allow_prog[1], allow2_prog[1];
+static struct cxlt_rule_spec drop_wide, drop_narrow, allow_narrow, allow_wide, other, other_wide;
+static struct cxlt_key packet;
+
+static void must(int rc)
+{
+	if (rc < 0)
+		model_violated("a call of the writer failed");
+}
+
+/*
+ * The packet is TCP to 10.0.0.1; "narrow" matches pin the destination (dimension dst), "wide" ones
+ * do not.  drop@100, allow@50: allow must never win while a drop is installed.
+ */
+static void rules_setup(void)
+{
+	setup();
+	allow_prog[0] = cxlt_op_word(CXLT_OP_OUTPUT, 0, 0, 1);
+	allow2_prog[0] = cxlt_op_word(CXLT_OP_OUTPUT, 0, 0, 2);
+	memset(&packet, 0, sizeof(packet));
+	CXLT_KEY_SET(&packet, IN_PORT, 3);
+	CXLT_KEY_SET(&packet, ETH_TYPE, 0x0800);
+	CXLT_KEY_SET(&packet, IP_PROTO, 6);
+	CXLT_KEY_SET(&packet, IPV4_DST, 0x0a000001);
+	memset(&drop_wide, 0, sizeof(drop_wide));
+	CXLT_KEY_SET(&drop_wide.mask, ETH_TYPE, 0xffff);
+	CXLT_KEY_SET(&drop_wide.mask, IP_PROTO, 0xff);
+	drop_wide.value = packet;
+	drop_wide.priority = 100;
+	drop_wide.cookie = 100;
+	drop_narrow = drop_wide;
+	CXLT_KEY_SET(&drop_narrow.mask, IPV4_DST, 0xffffffff);
+	allow_narrow = drop_narrow;
+	allow_narrow.priority = 50;
+	allow_narrow.cookie = 50;
+	allow_narrow.prog = allow_prog;
+	allow_narrow.n_prog = 1;
+	allow_wide = allow_narrow;
+	allow_wide.mask = drop_wide.mask;
+	other = allow_narrow;
+	CXLT_KEY_SET(&other.value, IPV4_DST, 0x0b000001);
+	other.priority = 100;
+	other.cookie = 7;
+	other_wide = other;
+	other_wide.mask = drop_wide.mask;
+	CXLT_KEY_SET(&other_wide.value, IP_PROTO, 17);
+}
+
+/* Both tuples stay, at priority 100, whatever comes and goes: the list never changes. */
+static void keep_tuples(void)
+{
+	must(cxlt_rule_add(writer, &other));
+	must(cxlt_rule_add(writer, &other_wide));
+}
+
+static void classify(struct cxlt_work *w)
+{
+	w->in_port = 3;
+	w->orig = packet;
+	cxlt_resolve(&view, w);
+	/* Eight changes in a row may exhaust the tries; "unstable" is then the right answer. */
+}
+
+static int gave_up(const struct cxlt_work *w)
+{
+	return w->res.verdict == CXLT_V_UNSTABLE;
+}
+
+/* Drop comes first and goes last; whoever sees allow win has seen a state that never was. */
+static void never_allow(void *arg)
+{
+	(void)arg;
+	classify(&work[0]);
+	if (work[0].res.matched && work[0].res.cookie == 50)
+		model_violated("allow@50 wins over drop@100");
+}
+
+static void never_allow_never_miss(void *arg)
+{
+	never_allow(arg);
+	if (!work[0].res.matched && !gave_up(&work[0]))
+		model_violated("a miss while a rule matched all the time");
+}
+
+static void add_in_order(void *arg)
+{
+	const struct cxlt_rule_spec *const *s = arg;
+
+	must(cxlt_rule_add(writer, s[0]));
+	must(cxlt_rule_add(writer, s[1]));
+	cxlt_store(&done, 1);
+}
+
+static void remove_in_order(void *arg)
+{
+	const struct cxlt_rule_spec *const *s = arg;
+
+	must(cxlt_rule_delete(writer, s[1]));
+	must(cxlt_rule_delete(writer, s[0]));
+}
+
+static const struct cxlt_rule_spec *pair[2];
+
+static void pair_model(struct model *m, const struct cxlt_rule_spec *drop,
+		       const struct cxlt_rule_spec *allow, void (*run)(void *))
+{
+	pair[0] = drop;
+	pair[1] = allow;
+	m->thread[0] = (struct model_thread){.name = "writer", .run = run, .arg = pair};
+	m->thread[1] = (struct model_thread){.name = "reader", .run = never_allow};
+	m->n_threads = 2;
+	m->reader = 2;
+	m->check = clean;
+}
+
+static void s_winner_add(struct model *m)
+{
+	rules_setup();
+	pair_model(m, &drop_wide, &allow_narrow, add_in_order);
+}
+
+static void s_winner_kept(struct model *m)
+{
+	rules_setup();
+	keep_tuples();
+	pair_model(m, &drop_narrow, &allow_wide, add_in_order);
+}
+
+static void s_winner_kept_remove(struct model *m)
+{
+	rules_setup();
+	keep_tuples();
+	must(cxlt_rule_add(writer, &drop_wide));
+	must(cxlt_rule_add(writer, &allow_narrow));
+	pair_model(m, &drop_wide, &allow_narrow, remove_in_order);
+}
+
+static void s_winner_add_swapped(struct model *m)
+{
+	rules_setup();
+	pair_model(m, &drop_narrow, &allow_wide, add_in_order);
+}
+
+static void s_winner_chain(struct model *m)
+{
+	rules_setup();
+	pair_model(m, &drop_narrow, &allow_narrow, add_in_order);
+}
+
+static void s_winner_remove(struct model *m)
+{
+	rules_setup();
+	must(cxlt_rule_add(writer, &drop_wide));
+	must(cxlt_rule_add(writer, &allow_narrow));
+	pair_model(m, &drop_wide, &allow_narrow, remove_in_order);
+}
+
+static void s_winner_chain_remove(struct model *m)
+{
+	rules_setup();
+	must(cxlt_rule_add(writer, &drop_narrow));
+	must(cxlt_rule_add(writer, &allow_narrow));
+	pair_model(m, &drop_narrow, &allow_narrow, remove_in_order);
+}
+
+/* The drop moves to another tuple: the new one comes before the old one goes. */
+static void make_before_break(void *arg)
+{
+	const struct cxlt_rule_spec *const *s = arg;
+
+	must(cxlt_rule_add(writer, s[1]));
+	must(cxlt_rule_delete(writer, s[0]));
+}
+
+static void handover_model(struct model *m, const struct cxlt_rule_spec *from,
+			   const struct cxlt_rule_spec *to)
+{
+	rules_setup();
+	must(cxlt_rule_add(writer, from));
+	must(cxlt_rule_add(writer, &allow_wide));
+	keep_tuples();
+	pair_model(m, from, to, make_before_break);
+	m->thread[1].run = never_allow_never_miss;
+}
+
+static void s_handover(struct model *m)
+{
+	handover_model(m, &drop_narrow, &drop_wide);
+}
+
+static void s_handover_back(struct model *m)
+{
+	handover_model(m, &drop_wide, &drop_narrow);
+}
+
+static void modify_drop(void *arg)
+{
+	struct cxlt_rule_spec s = drop_narrow;
+
+	(void)arg;
+	s.cookie = 101;
+	must(cxlt_rule_modify(writer, &s));
+	s.cookie = 102;
+	must(cxlt_rule_modify(writer, &s));
+}
+
+static void s_modify_rule(struct model *m)
+{
+	handover_model(m, &drop_narrow, &drop_wide);
+	m->thread[0].run = modify_drop;
+}
+
+/* A cached result must not outlive the install call that changes it (PROTOCOL.md, MAT). */
+static void cached_reader(void *arg)
+{
+	struct cxlt_chgset set;
+	struct cxlt_work *w = &work[0];
+	__u64 was_done, cookie;
+
+	(void)arg;
+	classify(w);
+	set = w->chg;
+	cookie = w->res.matched ? w->res.cookie : 0;
+	was_done = cxlt_load_acquire(&done);
+	model_knows(set.sum * 1000003 + set.n * 8191 + set.pending * 512 + cookie * 2 + was_done);
+	if (set.pending || cxlt_chg_sum(&view, &set, 0) != set.sum) {
+		classify(w);
+		cookie = w->res.matched ? w->res.cookie : 0;
+	}
+	if (was_done && cookie != 100 && !gave_up(w))
+		model_violated("a cached result outlived the install call");
+}
+
+static void add_one(void *arg)
+{
+	must(cxlt_rule_add(writer, arg));
+	cxlt_store(&done, 1);
+}
+
+static void cached_model(struct model *m, struct cxlt_rule_spec *drop)
+{
+	rules_setup();
+	must(cxlt_rule_add(writer, &allow_wide));
+	m->thread[0] = (struct model_thread){.name = "writer", .run = add_one, .arg = drop};
+	m->thread[1] = (struct model_thread){.name = "MAT", .run = cached_reader};
+	m->n_threads = 2;
+	m->reader = 2;
+	m->check = clean;
+}
+
+static void s_mat_wide(struct model *m)
+{
+	cached_model(m, &drop_wide);
+}
+
+/* The rule's dimension comes into use with it. */
+static void s_mat_new_dim(struct model *m)
+{
+	cached_model(m, &drop_narrow);
+}
+
+static void s_mat_dim(struct model *m)
+{
+	cached_model(m, &drop_narrow);
+	must(cxlt_rule_add(writer, &other));
+}
+
+/* The tuple was below allow@50 until now. */
+static void s_mat_raise(struct model *m)
+{
+	cached_model(m, &drop_narrow);
+	other.priority = 10;
+	must(cxlt_rule_add(writer, &other));
+}
+
+static void s_winner_die(struct model *m)
+{
+	s_winner_add(m);
+	add_repair(m, 0);
+}
+
+static void s_handover_die(struct model *m)
+{
+	s_handover(m);
+	add_repair(m, 0);
+}
+
+static void s_chain_die(struct model *m)
+{
+	s_winner_chain_remove(m);
+	add_repair(m, 0);
+}
+
+static const struct {
+	const char *name, *claim;
+	void (*make)(struct model *);
+} scenarios[] = {
+	{"displace", "a displaced key is found", s_displace},
+	{"displace-absent", "a key that isn't there is not found", s_displace_absent},
+	{"insert-visible", "an inserted key is found once its insert returned", s_insert_visible},
+	{"grow", "a key is found while the array grows", s_grow},
+	{"recycle", "a recycled line never shows another key's value", s_recycle},
+	{"modify", "a modified key is found, its values in order", s_modify},
+	{"displace-die", "the same, the writer dies anywhere and is repaired", s_displace_die},
+	{"grow-die", "the same for growth", s_grow_die},
+	{"recycle-die", "the same for delete and insert", s_recycle_die},
+	{"displace-die-twice", "the repair dies anywhere, too", s_displace_die_twice},
+	{"winner-add", "drop@100 before allow@50: allow never wins", s_winner_add},
+	{"winner-swapped", "the same, tuples the other way round", s_winner_add_swapped},
+	{"winner-kept", "the same, in tuples that were there", s_winner_kept},
+	{"winner-kept-remove", "allow removed before drop there", s_winner_kept_remove},
+	{"winner-chain", "the same, one match", s_winner_chain},
+	{"winner-remove", "allow removed before drop: allow never wins", s_winner_remove},
+	{"winner-chain-remove", "the same, one match", s_winner_chain_remove},
+	{"handover", "a rule replaced by one of another tuple is never missed", s_handover},
+	{"handover-back", "the same, the other way round", s_handover_back},
+	{"modify-rule", "a modified rule is never missed", s_modify_rule},
+	{"mat-wide", "a cached result ends with the install call", s_mat_wide},
+	{"mat-new-dim", "the same when a dimension comes into use", s_mat_new_dim},
+	{"mat-dim", "the same in a dimension in use", s_mat_dim},
+	{"mat-raise", "the same in a tuple that could not win before", s_mat_raise},
+	{"winner-die", "the writer dies anywhere: allow never wins", s_winner_die},
+	{"handover-die", "the writer dies anywhere: never missed", s_handover_die},
+	{"chain-die", "the writer dies in a chain", s_chain_die},
+};
+
+static int selected(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!strncmp(name, argv[i], strlen(argv[i])))
+			return 1;
+	return argc < 2;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i, passed = 0, failed = 0;
+
+	for (i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+		struct model m = {.name = scenarios[i].name};
+		struct model_report r;
+		struct timespec a, b;
+		int rc;
+
+		if (!selected(m.name, argc, argv))
+			continue;
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		scenarios[i].make(&m);
+		use_memory(&m);
+		rc = model_explore(&m, &r);
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		printf("%-4s %-20s %s: %lu states, %lu runs, %lu words in conflict, %.1f s\n",
+		       rc ? "FAIL" : "ok", m.name, scenarios[i].claim, r.states, r.runs, r.words,
+		       (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) * 1e-9);
+		fflush(stdout);
+		passed += !rc;
+		failed += !!rc;
+		teardown();
+	}
+	printf("%u passed, %u failed\n", passed, failed);
+	return failed ? 1 : 0;
+}
