@@ -16,6 +16,11 @@ if [ -z "${CXLT_DEMO:-}" ]; then
 		echo "demo: needs root, for namespaces and BPF; run as root: make demo" >&2
 		exit 1
 	fi
+	case $top/ in /run/* | /sys/*)
+		echo "demo: it has its own /run and /sys/fs/bpf, which would hide $top; clone it elsewhere" >&2
+		exit 1
+		;;
+	esac
 	# unshare(1), which lib.sh becomes, ignores SIGTERM; its death kills everything inside. It is killed
 	# too when this shell dies.
 	set -m
