@@ -251,6 +251,7 @@ int cxlt_rule_get(const struct cxlt_slice *s, const struct cxlt_rule_spec *spec,
 		  struct cxlt_rule_info *out)
 {
 	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items));
+	/* cppcheck-suppress ctuuninitvar ; it is only written to */
 	struct wanted w = {spec, out};
 	struct tuple_copy t;
 	int rc = -ENOENT;
