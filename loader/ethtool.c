@@ -69,22 +69,23 @@ static int find(const struct names *names, const char *name)
 	return -1;
 }
 
+/* As struct ethtool_gfeatures, with room. */
 struct bits {
-	struct ethtool_gfeatures head;
+	__u32 cmd, size;
 	struct ethtool_get_features_block block[BLOCKS_MAX];
 };
 
 static int get_bits(int fd, const char *dev, const struct names *names, struct bits *out)
 {
-	out->head.cmd = ETHTOOL_GFEATURES;
-	out->head.size = (names->n + 31) / 32;
+	out->cmd = ETHTOOL_GFEATURES;
+	out->size = (names->n + 31) / 32;
 	return call(fd, dev, out);
 }
 
 /* The features of want[] that differ become changed[], and a request to set them. */
-static int compare(const struct names *names, const struct bits *now, const struct feature *want,
-		   size_t n, struct feature *changed, size_t *n_changed,
-		   struct ethtool_set_features_block *block)
+static void compare(const struct names *names, const struct bits *now, const struct feature *want,
+		    size_t n, struct feature *changed, size_t *n_changed,
+		    struct ethtool_set_features_block *block)
 {
 	size_t i;
 
@@ -99,7 +100,6 @@ static int compare(const struct names *names, const struct bits *now, const stru
 		changed[*n_changed] = want[i];
 		changed[(*n_changed)++].on = !want[i].on;
 	}
-	return 0;
 }
 
 static int verify(const struct names *names, const struct bits *now, const struct feature *want,
@@ -121,10 +121,10 @@ static int verify(const struct names *names, const struct bits *now, const struc
 static int set(int fd, const char *dev, struct names *names, const struct feature *want, size_t n,
 	       struct feature *changed, size_t *n_changed, size_t *stuck)
 {
-	struct {
-		struct ethtool_sfeatures head;
+	struct { /* as struct ethtool_sfeatures, with room */
+		__u32 cmd, size;
 		struct ethtool_set_features_block block[BLOCKS_MAX];
-	} request = {.head = {.cmd = ETHTOOL_SFEATURES}};
+	} request = {.cmd = ETHTOOL_SFEATURES};
 	struct bits now = {0};
 	int rc = get_names(fd, dev, names);
 
@@ -135,7 +135,7 @@ static int set(int fd, const char *dev, struct names *names, const struct featur
 	compare(names, &now, want, n, changed, n_changed, request.block);
 	if (!*n_changed)
 		return 0;
-	request.head.size = (names->n + 31) / 32;
+	request.size = (names->n + 31) / 32;
 	rc = call(fd, dev, &request);
 	if (rc < 0)
 		return rc;

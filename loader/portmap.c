@@ -203,7 +203,7 @@ static int publish(const struct portmap *m)
 
 static int choose_slot(const struct portmap *m, __u16 *slot)
 {
-	struct cxlt_port all[CXLT_PORTS_MAX];
+	struct cxlt_port all[CXLT_PORTS_MAX] = {{0}};
 	__u32 n = portmap_list(m, all, CXLT_PORTS_MAX), i, s;
 
 	for (s = 0; s < CXLT_PORTS_MAX; s++) {

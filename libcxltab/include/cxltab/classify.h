@@ -183,24 +183,40 @@ CXLT_INLINE int cxlt_chain_find(const struct cxlt_view *v, struct cxlt_work *w,
 #define CXLT_CHAIN_FIND(v, w, p, ref) cxlt_chain_find(v, w, p, ref)
 #endif
 
-/* Looks for `want` (tag and flag) among a bucket's slots; as cxlt_chain_find(). */
+/* The entry behind slot i, if that has the tag and flag `want`; as cxlt_chain_find(). */
+CXLT_INLINE int cxlt_bucket_slot(const struct cxlt_view *v, struct cxlt_work *w,
+				 const struct cxlt_probe *p, const struct cxlt_bucket __arena *b,
+				 __u32 i, __u32 want)
+{
+	__u64 slot = cxlt_load_acquire(&b->slot[i]);
+	int rc;
+
+	if (CXLT_SLOT_HEAD(slot) != want || !slot)
+		return 0;
+	rc = CXLT_CHAIN_FIND(v, w, p, CXLT_SLOT_REF(slot));
+	/* A slot that moved on explains any strange sight behind it. */
+	if (cxlt_load(&b->slot[i]) != slot || cxlt_load(&p->tuple->geo) != p->geo)
+		return CXLT_RETRY;
+	return rc;
+}
+
+/* Looks for `want` among a bucket's slots; as cxlt_chain_find(). */
 CXLT_INLINE int cxlt_bucket_find(const struct cxlt_view *v, struct cxlt_work *w,
 				 const struct cxlt_probe *p, const struct cxlt_bucket __arena *b,
 				 __u32 want)
 {
-	__u32 i;
+	__u32 i = cxlt_slot_find(b, want);
+	int rc;
 
+	if (cxlt_likely(!i))
+		return 0;
+	rc = cxlt_bucket_slot(v, w, p, b, i - 1, want);
+	if (cxlt_likely(rc))
+		return rc;
+	/* Two keys with one tag, or a slot that went away meanwhile. */
 	CXLT_FOR(i, CXLT_BUCKET_SLOTS, CXLT_BUCKET_SLOTS)
 	{
-		__u64 slot = cxlt_load_acquire(&b->slot[i]);
-		int rc;
-
-		if (cxlt_likely(CXLT_SLOT_HEAD(slot) != want) || !slot)
-			continue;
-		rc = CXLT_CHAIN_FIND(v, w, p, CXLT_SLOT_REF(slot));
-		/* A slot that moved on explains any strange sight behind it. */
-		if (cxlt_load(&b->slot[i]) != slot || cxlt_load(&p->tuple->geo) != p->geo)
-			return CXLT_RETRY;
+		rc = cxlt_bucket_slot(v, w, p, b, i, want);
 		if (rc)
 			return rc;
 	}
