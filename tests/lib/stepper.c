@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Single steps by ptrace. */
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +29,32 @@ static int stopped(pid_t pid)
 	return info.si_code == SI_KERNEL; /* int3; a step's stop is TRAP_TRACE */
 }
 
-static pid_t child(void (*prepare)(void *), void (*op)(void *), void *arg, int once)
+/* Parent and child take turns: on one CPU a turn costs a tenth. */
+static void stay_here(void)
 {
-	pid_t pid = fork();
+	cpu_set_t set;
+	int cpu = sched_getcpu();
 
+	CPU_ZERO(&set);
+	CPU_SET(cpu < 0 ? 0 : cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static pid_t child(void (*prepare)(void *), void (*op)(void *), void *arg)
+{
+	pid_t pid;
+
+	stay_here();
+	pid = fork();
 	cr_assert_geq(pid, 0);
 	if (pid)
 		return pid;
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(1);
 	prepare(arg);
-	do {
-		mark();
-		op(arg);
-		mark();
-	} while (!once);
+	mark();
+	op(arg);
+	mark();
 	_exit(0);
 }
 
@@ -56,7 +68,7 @@ int step_stores(const void *mem, size_t size, void (*prepare)(void *), void (*op
 		void (*at)(void *, int n), void *arg)
 {
 	void *last = malloc(size);
-	pid_t pid = child(prepare, op, arg, 1);
+	pid_t pid = child(prepare, op, arg);
 	int n = 0, end = 0;
 
 	cr_assert_not_null(last);
@@ -73,38 +85,4 @@ int step_stores(const void *mem, size_t size, void (*prepare)(void *), void (*op
 	waitpid(pid, NULL, __WALL);
 	free(last);
 	return n;
-}
-
-void step_open(struct stepper *s, void (*prepare)(void *), void (*op)(void *), void *arg)
-{
-	s->pid = child(prepare, op, arg, 0);
-	cr_assert(stopped(s->pid)); /* the mark before the first op */
-	s->ended = 0;
-}
-
-int step_more(struct stepper *s, __u32 n)
-{
-	while (n-- && !s->ended)
-		s->ended = step(s->pid);
-	return s->ended;
-}
-
-static void run(struct stepper *s)
-{
-	cr_assert_eq(ptrace(PTRACE_CONT, s->pid, NULL, NULL), 0);
-	cr_assert(stopped(s->pid));
-}
-
-void step_finish(struct stepper *s)
-{
-	if (!s->ended)
-		run(s); /* to the mark behind the op */
-	run(s);		/* to the one before the next */
-	s->ended = 0;
-}
-
-void step_close(struct stepper *s)
-{
-	kill(s->pid, SIGKILL);
-	waitpid(s->pid, NULL, __WALL);
 }
