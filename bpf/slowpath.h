@@ -71,8 +71,14 @@ struct cxlt_upcall {
 
 #define CXLT_MARK_MAGIC 0x746c7863u /* "cxlt" */
 
-/* In front of a packet that XDP hands over. */
+/*
+ * In front of a packet that XDP hands over.  Generic XDP copies a packet whose buffer lacks headroom
+ * (a veth's always does), and forgets its mac_len: TC then has the packet from its L3 header on, and
+ * its metadata are what lies in front of that, the last bytes of the mark and the MAC header.  The
+ * room comes first so that the mark can still be seen there.
+ */
 struct cxlt_mark {
+	__u64 room[2];
 	__u32 magic;
 	__u32 ifindex;
 	__u64 slice; /* header.id */

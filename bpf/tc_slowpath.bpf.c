@@ -7,14 +7,37 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Did XDP, on this device and for this slice, hand the packet over? */
-static __always_inline int is_marked(struct __sk_buff *skb, const struct cxlt_port *in)
+/* Is the last part of a mark, made on this device for this slice, `off` bytes into the metadata? */
+static __always_inline int is_mark(struct __sk_buff *skb, const struct cxlt_port *in, __u32 off)
 {
-	struct cxlt_mark *m = (struct cxlt_mark *)(long)skb->data_meta;
+	const __u8 *at = (__u8 *)(long)skb->data_meta + off;
+	const struct cxlt_mark *m = (void *)(at - offsetof(struct cxlt_mark, magic));
 
 	if ((void *)(m + 1) > (void *)(long)skb->data)
 		return 0;
 	return m->magic == CXLT_MARK_MAGIC && m->ifindex == in->ifindex && m->slice == slice_id;
+}
+
+/* The MAC header that generic XDP has left in front of the packet becomes a part of it again. */
+static __always_inline int restore_mac(struct __sk_buff *skb)
+{
+	__u8 mac[CXLT_ETH_HLEN];
+
+	return !bpf_skb_load_bytes_relative(skb, 0, mac, sizeof(mac), BPF_HDR_START_MAC) &&
+	       !bpf_skb_change_head(skb, sizeof(mac), 0) &&
+	       !bpf_skb_store_bytes(skb, 0, mac, sizeof(mac), 0);
+}
+
+/* Did XDP hand the packet over?  1 if so, and it starts with its MAC header; 0; -1: it is lost. */
+static __always_inline int is_handed_over(struct __sk_buff *skb, const struct cxlt_port *in)
+{
+	const __u32 off = offsetof(struct cxlt_mark, magic);
+
+	if (cxlt_likely(is_mark(skb, in, off)))
+		return 1;
+	if (!is_mark(skb, in, off - CXLT_ETH_HLEN))
+		return 0;
+	return restore_mac(skb) ? 1 : -1;
 }
 
 /* Segments of a super-packet, and the header bytes that each but the first one adds. */
@@ -119,7 +142,7 @@ int cxlt_tc(struct __sk_buff *skb)
 	struct cxlt_scratch *s = get_scratch();
 	struct cxlt_port dry_in = {}, *in;
 	__u32 ifindex = skb->ifindex;
-	int act;
+	int act, ours = 1;
 
 	asm volatile("" ::"r"(&arena));
 	if (!s)
@@ -135,7 +158,9 @@ int cxlt_tc(struct __sk_buff *skb)
 	in = bpf_map_lookup_elem(&devices, &ifindex);
 	if (!in)
 		return TCX_NEXT; /* being detached */
-	if (in->flags & CXLT_PORT_XDP && !is_marked(skb, in))
-		return TCX_NEXT;
+	if (in->flags & CXLT_PORT_XDP)
+		ours = is_handed_over(skb, in);
+	if (ours <= 0)
+		return ours ? TCX_DROP : TCX_NEXT;
 	return run(skb, s, in);
 }
