@@ -24,7 +24,7 @@
 
 enum {
 	CXLT_BATCH_KEYS = 32,
-	CXLT_BATCH_TUPLES = 8,
+	CXLT_BATCH_TUPLES = 16,
 };
 
 /* What is looked at ahead, found once per batch. */
