@@ -147,6 +147,37 @@ static int connect_port(const struct attach_request *r, const struct link_info *
 	return status;
 }
 
+/* Ports that a loader began and didn't end: killed, most likely. */
+static void sweep(const char *slice)
+{
+	__u32 ports[CXLT_PORTS_MAX], n = port_state_list(slice, ports, CXLT_PORTS_MAX), i;
+	char path[PIN_PATH];
+
+	for (i = 0; i < n; i++)
+		if (access(link_pin(path, slice, "tc", ports[i]), F_OK) &&
+		    !detach_port(slice, ports[i]))
+			cli_note("%s: cleaned up port %u, which wasn't attached to its end", slice,
+				 ports[i]);
+}
+
+/* The file is written before anything is changed: whoever finds it can restore. */
+static int prepare_port(const struct attach_request *r, const struct link_info *link,
+			struct port_state *s)
+{
+	bool prepare = r->mode != MODE_TC && !r->peer_ready;
+	int status;
+
+	s->ifindex = link->ifindex;
+	memcpy(s->dev, link->name, sizeof(s->dev));
+	snprintf(s->peer_netns, sizeof(s->peer_netns), "%s", r->peer_netns ? r->peer_netns : "");
+	status = prepare ? prepare_look(link, s) : CLI_OK;
+	if (!status)
+		status = port_state_write(r->slice, s);
+	if (!status && prepare)
+		status = prepare_device(link, s);
+	return status;
+}
+
 int attach_port(const struct attach_request *r)
 {
 	struct port_state s = {.port = r->port, .mode = r->mode};
@@ -156,6 +187,7 @@ int attach_port(const struct attach_request *r)
 
 	if (rc)
 		return cli_fail_errno(rc, "%s", r->dev);
+	sweep(r->slice);
 	status = check_port(r);
 	if (!status)
 		status = check_hooks(r, &link);
@@ -163,13 +195,7 @@ int attach_port(const struct attach_request *r)
 		status = bpfobj_load(r->slice, &again);
 	if (status)
 		return status;
-	s.ifindex = link.ifindex;
-	memcpy(s.dev, link.name, sizeof(s.dev));
-	snprintf(s.peer_netns, sizeof(s.peer_netns), "%s", r->peer_netns ? r->peer_netns : "");
-	if (r->mode != MODE_TC && !r->peer_ready)
-		status = prepare_device(&link, &s);
-	if (!status)
-		status = port_state_write(r->slice, &s);
+	status = prepare_port(r, &link, &s);
 	if (!status)
 		status = connect_port(r, &link);
 	if (status) {
@@ -186,12 +212,14 @@ int detach_port(const char *slice, __u32 port)
 	struct port_state s;
 	struct portmap maps;
 	struct cxlt_port p;
-	int known = !port_state_read(slice, port, &s), status;
+	bool known = !port_state_read(slice, port, &s), loaded = bpfobj_is_loaded(slice);
+	int status = CLI_OK;
 
 	drop_link(slice, "xdp", port);
 	drop_link(slice, "tc", port);
-	status = portmap_open(slice, &maps);
-	if (!status) {
+	if (loaded)
+		status = portmap_open(slice, &maps);
+	if (loaded && !status) {
 		if (!bpf_map_lookup_elem(maps.ports, &port, &p))
 			status = portmap_remove(&maps, &p);
 		portmap_close(&maps);
@@ -204,7 +232,7 @@ int detach_port(const char *slice, __u32 port)
 
 int detach_all(const char *slice)
 {
-	__u32 ports[CXLT_PORTS_MAX], n = pin_ports(slice, ports, CXLT_PORTS_MAX), i;
+	__u32 ports[CXLT_PORTS_MAX], n = port_state_list(slice, ports, CXLT_PORTS_MAX), i;
 	int status = CLI_OK;
 
 	for (i = 0; i < n; i++) {

@@ -75,7 +75,7 @@ int cmd_attach(int argc, char **argv)
 /* The port of a device, by the name that it had when it was attached. */
 static int find_device(const char *slice, const char *dev, long *port)
 {
-	__u32 ports[CXLT_PORTS_MAX], n = pin_ports(slice, ports, CXLT_PORTS_MAX), i;
+	__u32 ports[CXLT_PORTS_MAX], n = port_state_list(slice, ports, CXLT_PORTS_MAX), i;
 	struct port_state s;
 
 	for (i = 0; i < n; i++) {
@@ -89,7 +89,7 @@ static int find_device(const char *slice, const char *dev, long *port)
 
 static int detach(const char *slice, const char *dev, long port)
 {
-	__u32 ports[CXLT_PORTS_MAX], n = pin_ports(slice, ports, CXLT_PORTS_MAX), i;
+	__u32 ports[CXLT_PORTS_MAX], n = port_state_list(slice, ports, CXLT_PORTS_MAX), i;
 	int status;
 
 	if (dev) {

@@ -82,81 +82,108 @@ static int get_bits(int fd, const char *dev, const struct names *names, struct b
 	return call(fd, dev, out);
 }
 
-/* The features of want[] that differ become changed[], and a request to set them. */
-static void compare(const struct names *names, const struct bits *now, const struct feature *want,
-		    size_t n, struct feature *changed, size_t *n_changed,
-		    struct ethtool_set_features_block *block)
+static bool is_on(const struct bits *now, int bit)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		int bit = find(names, want[i].name);
-		__u32 mask = 1u << (bit & 31);
-
-		if (bit < 0 || !!(now->block[bit / 32].active & mask) == want[i].on)
-			continue;
-		block[bit / 32].valid |= mask;
-		block[bit / 32].requested |= want[i].on ? mask : 0;
-		changed[*n_changed] = want[i];
-		changed[(*n_changed)++].on = !want[i].on;
-	}
+	return now->block[bit / 32].active >> (bit & 31) & 1;
 }
 
-static int verify(const struct names *names, const struct bits *now, const struct feature *want,
-		  size_t n, size_t *stuck)
+/* A device's names and bits. */
+struct device {
+	int fd;
+	const char *name;
+	struct names names;
+	struct bits now;
+};
+
+static int open_device(const char *dev, struct device **out)
 {
+	struct device *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d)
+		return -ENOMEM;
+	d->name = dev;
+	d->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	rc = d->fd < 0 ? -errno : get_names(d->fd, dev, &d->names);
+	if (!rc)
+		rc = get_bits(d->fd, dev, &d->names, &d->now);
+	if (rc && d->fd >= 0)
+		close(d->fd);
+	if (rc)
+		free(d);
+	else
+		*out = d;
+	return rc;
+}
+
+static void close_device(struct device *d)
+{
+	close(d->fd);
+	free(d);
+}
+
+int ethtool_compare(const char *dev, const struct feature *want, size_t n, struct feature *differ,
+		    size_t *n_differ)
+{
+	struct device *d;
+	int rc = open_device(dev, &d);
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		int bit = find(names, want[i].name);
+	*n_differ = 0;
+	if (rc)
+		return rc;
+	for (i = 0; i < n && *n_differ < FEATURES_MAX; i++) {
+		int bit = find(&d->names, want[i].name);
 
-		if (bit < 0 || !!(now->block[bit / 32].active >> (bit & 31) & 1) == want[i].on)
+		if (bit < 0 || is_on(&d->now, bit) == want[i].on)
 			continue;
-		*stuck = i;
-		return -EOPNOTSUPP;
+		differ[*n_differ] = want[i];
+		differ[(*n_differ)++].on = !want[i].on;
 	}
+	close_device(d);
 	return 0;
 }
 
-static int set(int fd, const char *dev, struct names *names, const struct feature *want, size_t n,
-	       struct feature *changed, size_t *n_changed, size_t *stuck)
+static int set(struct device *d, const struct feature *want, size_t n, size_t *stuck)
 {
 	struct { /* as struct ethtool_sfeatures, with room */
 		__u32 cmd, size;
 		struct ethtool_set_features_block block[BLOCKS_MAX];
-	} request = {.cmd = ETHTOOL_SFEATURES};
-	struct bits now = {0};
-	int rc = get_names(fd, dev, names);
+	} request = {.cmd = ETHTOOL_SFEATURES, .size = (d->names.n + 31) / 32};
+	size_t i;
+	int rc;
 
-	if (!rc)
-		rc = get_bits(fd, dev, names, &now);
-	if (rc)
-		return rc;
-	compare(names, &now, want, n, changed, n_changed, request.block);
-	if (!*n_changed)
-		return 0;
-	request.size = (names->n + 31) / 32;
-	rc = call(fd, dev, &request);
-	if (rc < 0)
-		return rc;
-	rc = get_bits(fd, dev, names, &now);
-	return rc ? rc : verify(names, &now, want, n, stuck);
+	for (i = 0; i < n; i++) {
+		int bit = find(&d->names, want[i].name);
+
+		if (bit < 0)
+			continue;
+		request.block[bit / 32].valid |= 1u << (bit & 31);
+		request.block[bit / 32].requested |= (__u32)want[i].on << (bit & 31);
+	}
+	rc = call(d->fd, d->name, &request);
+	if (rc >= 0)
+		rc = get_bits(d->fd, d->name, &d->names, &d->now);
+	for (i = 0; i < n && !rc; i++) {
+		int bit = find(&d->names, want[i].name);
+
+		if (bit < 0 || is_on(&d->now, bit) == want[i].on)
+			continue;
+		*stuck = i;
+		rc = -EOPNOTSUPP;
+	}
+	return rc;
 }
 
-int ethtool_set(const char *dev, const struct feature *want, size_t n, struct feature *changed,
-		size_t *n_changed, size_t *stuck)
+int ethtool_set(const char *dev, const struct feature *want, size_t n, size_t *stuck)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-	struct names *names = malloc(sizeof(*names));
+	struct device *d;
+	int rc = open_device(dev, &d);
 
-	*n_changed = 0;
 	*stuck = 0;
-	if (fd < 0)
-		rc = -errno;
-	else
-		rc = names ? set(fd, dev, names, want, n, changed, n_changed, stuck) : -ENOMEM;
-	free(names);
-	if (fd >= 0)
-		close(fd);
+	if (rc)
+		return rc;
+	rc = set(d, want, n, stuck);
+	close_device(d);
 	return rc;
 }

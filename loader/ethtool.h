@@ -22,11 +22,15 @@ struct feature {
 };
 
 /*
- * Brings the features of device `dev`, in the present namespace, to what want[] says.  Features
- * that the device doesn't know are skipped.  changed[] receives what was changed, with the old
- * states.  -EOPNOTSUPP if one stays what it was; *stuck is its index in want[].
+ * What of device `dev`, in the present namespace, differs from want[]: differ[] receives it, with
+ * the present states.  Features that the device doesn't know are skipped.
  */
-int ethtool_set(const char *dev, const struct feature *want, size_t n, struct feature *changed,
-		size_t *n_changed, size_t *stuck);
+int ethtool_compare(const char *dev, const struct feature *want, size_t n, struct feature *differ,
+		    size_t *n_differ);
+/*
+ * Brings the features to what want[] says.  -EOPNOTSUPP if one stays what it was; *stuck is its
+ * index in want[].
+ */
+int ethtool_set(const char *dev, const struct feature *want, size_t n, size_t *stuck);
 
 #endif

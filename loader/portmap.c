@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The ports of a slice: maps and files. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,34 @@ void port_state_remove(const char *name, __u32 port)
 	char path[PIN_PATH];
 
 	unlink(state_path(path, name, port));
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+	__u32 x = *(const __u32 *)a, y = *(const __u32 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+__u32 port_state_list(const char *name, __u32 *ports, __u32 max)
+{
+	__u32 n = pin_ports(name, ports, max), links = n, port, i;
+	char path[PIN_PATH], end[8];
+	DIR *dir = opendir(run_path(path, name, ""));
+	struct dirent *e;
+
+	while (dir && n < max && (e = readdir(dir))) {
+		if (sscanf(e->d_name, "%u.%7s", &port, end) != 2 || strcmp(end, "port"))
+			continue;
+		for (i = 0; i < links && ports[i] != port; i++)
+			;
+		if (i == links)
+			ports[n++] = port;
+	}
+	if (dir)
+		closedir(dir);
+	qsort(ports, n, sizeof(*ports), compare_u32);
+	return n;
 }
 
 /* ---- Maps ---- */

@@ -43,6 +43,8 @@ int port_state_write(const char *name, const struct port_state *);
 /* 0 or -errno; silent. */
 int port_state_read(const char *name, __u32 port, struct port_state *);
 void port_state_remove(const char *name, __u32 port);
+/* The ports that have a file or a link, ascending; their number.  Silent. */
+__u32 port_state_list(const char *name, __u32 *ports, __u32 max);
 
 struct portmap {
 	int devices, ports, flood, redirects, port_stats;

@@ -36,14 +36,14 @@ enum {
 	TEXT = 256,
 };
 
-/* One visit to the namespace of a device. */
+/* One visit to the namespace of a device: to look, or to set. */
 struct job {
 	__u32 ifindex;
 	char dev[IF_NAMESIZE];
 	const struct feature *want;
 	size_t n;
-	struct feature *was;
-	size_t n_was, stuck;
+	struct feature *now; /* NULL: set */
+	size_t n_now, stuck;
 };
 
 static int do_job(void *arg)
@@ -55,25 +55,39 @@ static int do_job(void *arg)
 	if (rc)
 		return rc;
 	snprintf(job->dev, sizeof(job->dev), "%s", info.name);
-	return ethtool_set(job->dev, job->want, job->n, job->was, &job->n_was, &job->stuck);
+	if (job->now)
+		return ethtool_compare(job->dev, job->want, job->n, job->now, &job->n_now);
+	return ethtool_set(job->dev, job->want, job->n, &job->stuck);
 }
 
-/* What was changed, in ethtool's words. */
-static void describe(const struct job *job, const struct need *needs, size_t n, char *text)
+/* What is changed, in ethtool's words. */
+static void describe(const struct feature *was, size_t n_was, const struct need *needs, size_t n,
+		     char *text)
 {
 	const char *last = "";
 	size_t i, k, at = 0;
 
 	*text = '\0';
 	for (i = 0; i < n; i++) {
-		for (k = 0; k < job->n_was && strcmp(job->was[k].name, needs[i].want.name); k++)
+		for (k = 0; k < n_was && strcmp(was[k].name, needs[i].want.name); k++)
 			;
-		if (k == job->n_was || !strcmp(last, needs[i].group))
+		if (k == n_was || !strcmp(last, needs[i].group))
 			continue;
 		last = needs[i].group;
 		at += snprintf(text + at, TEXT - at, "%s%s", at ? ", " : "", last);
 		if (at >= TEXT)
 			return;
+	}
+}
+
+/* The opposite of the states that were found. */
+static void opposite(const struct feature *was, size_t n, struct feature *want)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		want[i] = was[i];
+		want[i].on = !was[i].on;
 	}
 }
 
@@ -121,11 +135,16 @@ static int run_job(struct job *job, int netns)
 	return netns >= 0 ? netns_run(netns, do_job, job) : do_job(job);
 }
 
-static int prepare_peer(const struct link_info *link, struct port_state *s)
+static bool is_veth(const struct link_info *link)
+{
+	return !strcmp(link->kind, "veth");
+}
+
+static int look_at_peer(const struct link_info *link, struct port_state *s)
 {
 	struct feature want[N_PEER];
-	struct job job = {.ifindex = link->peer, .want = want, .n = N_PEER, .was = s->peer_was};
-	char where[512], text[TEXT];
+	struct job job = {.ifindex = link->peer, .want = want, .n = N_PEER, .now = s->peer_was};
+	char where[512];
 	int fd, rc = find_peer(link, s->peer_netns, &fd, where, sizeof(where));
 
 	if (rc && *s->peer_netns)
@@ -134,48 +153,78 @@ static int prepare_peer(const struct link_info *link, struct port_state *s)
 		return refuse(link, s);
 	wants(of_peer, N_PEER, want);
 	rc = run_job(&job, fd);
-	s->n_peer = job.n_was;
+	s->n_peer = job.n_now;
 	if (fd >= 0)
 		close(fd);
-	describe(&job, of_peer, N_PEER, text);
-	if (rc == -EOPNOTSUPP && *text)
-		return cli_fail("%s: its peer %s (%s) refuses '%s'", link->name, job.dev, where,
-				of_peer[job.stuck].group);
+	return rc ? cli_fail_errno(rc, "%s: its peer, interface %u (%s)", link->name, link->peer,
+				   where)
+		  : CLI_OK;
+}
+
+int prepare_look(const struct link_info *link, struct port_state *s)
+{
+	struct feature want[N_DEVICE];
+	struct job job = {.ifindex = link->ifindex, .want = want, .n = N_DEVICE, .now = s->dev_was};
+	int rc;
+
+	if (is_veth(link))
+		return look_at_peer(link, s);
+	wants(of_device, N_DEVICE, want);
+	rc = do_job(&job);
+	s->n_dev = job.n_now;
+	/* A device without features has nothing to switch off. */
+	return rc && rc != -EOPNOTSUPP ? cli_fail_errno(rc, "%s", link->name) : CLI_OK;
+}
+
+static int prepare_peer(const struct link_info *link, const struct port_state *s)
+{
+	struct feature want[FEATURES_MAX];
+	struct job job = {.ifindex = link->peer, .want = want, .n = s->n_peer};
+	char where[512], text[TEXT];
+	int fd, rc = find_peer(link, s->peer_netns, &fd, where, sizeof(where));
+
+	opposite(s->peer_was, s->n_peer, want);
+	if (!rc)
+		rc = run_job(&job, fd);
+	if (fd >= 0)
+		close(fd);
+	if (rc == -EOPNOTSUPP)
+		return cli_fail("%s: its peer %s (%s) refuses '%s %s'", link->name, job.dev, where,
+				want[job.stuck].name, want[job.stuck].on ? "on" : "off");
 	if (rc)
 		return cli_fail_errno(rc, "%s: its peer, interface %u (%s)", link->name, link->peer,
 				      where);
-	if (*text)
-		cli_note("%s: set on its peer %s (%s): %s; detach restores it", link->name, job.dev,
-			 where, text);
+	describe(s->peer_was, s->n_peer, of_peer, N_PEER, text);
+	cli_note("%s: set on its peer %s (%s): %s; detach restores it", link->name, job.dev, where,
+		 text);
 	return CLI_OK;
 }
 
-int prepare_device(const struct link_info *link, struct port_state *s)
+int prepare_device(const struct link_info *link, const struct port_state *s)
 {
-	struct feature want[N_DEVICE];
-	struct job job = {.ifindex = link->ifindex, .want = want, .n = N_DEVICE, .was = s->dev_was};
+	struct feature want[FEATURES_MAX];
+	struct job job = {.ifindex = link->ifindex, .want = want, .n = s->n_dev};
 	char text[TEXT];
 	int rc;
 
-	if (!strcmp(link->kind, "veth"))
+	if (s->n_peer)
 		return prepare_peer(link, s);
-	wants(of_device, N_DEVICE, want);
+	if (!s->n_dev)
+		return CLI_OK;
+	opposite(s->dev_was, s->n_dev, want);
 	rc = do_job(&job);
-	s->n_dev = job.n_was;
-	/* A device without these offloads has nothing to switch off. */
-	if (rc && rc != -EOPNOTSUPP)
+	if (rc == -EOPNOTSUPP)
+		return cli_fail("%s refuses '%s %s'", link->name, want[job.stuck].name,
+				want[job.stuck].on ? "on" : "off");
+	if (rc)
 		return cli_fail_errno(rc, "%s", link->name);
-	describe(&job, of_device, N_DEVICE, text);
-	if (rc && *text)
-		return cli_fail("%s refuses '%s'", link->name, of_device[job.stuck].group);
-	if (*text)
-		cli_note("%s: set %s; detach restores it", link->name, text);
+	describe(s->dev_was, s->n_dev, of_device, N_DEVICE, text);
+	cli_note("%s: set %s; detach restores it", link->name, text);
 	return CLI_OK;
 }
 
 int restore_device(const struct port_state *s)
 {
-	struct feature ignored[FEATURES_MAX];
 	struct link_info link;
 	char where[512];
 	int rc, fd;
@@ -184,21 +233,19 @@ int restore_device(const struct port_state *s)
 	if (link_get_index(s->ifindex, &link) || strcmp(link.name, s->dev))
 		return CLI_OK;
 	if (s->n_dev) {
-		struct job job = {
-			.ifindex = link.ifindex, .want = s->dev_was, .n = s->n_dev, .was = ignored};
+		struct job job = {.ifindex = link.ifindex, .want = s->dev_was, .n = s->n_dev};
 
 		rc = do_job(&job);
 		if (rc)
 			return cli_fail_errno(rc, "%s: restoring its offloads", s->dev);
 	}
 	if (s->n_peer && link.peer) {
-		struct job job = {
-			.ifindex = link.peer, .want = s->peer_was, .n = s->n_peer, .was = ignored};
+		struct job job = {.ifindex = link.peer, .want = s->peer_was, .n = s->n_peer};
 
 		rc = find_peer(&link, s->peer_netns, &fd, where, sizeof(where));
 		if (!rc)
 			rc = run_job(&job, fd);
-		if (!rc && fd >= 0)
+		if (fd >= 0)
 			close(fd);
 		if (rc)
 			return cli_fail_errno(rc, "%s: restoring its peer's offloads", s->dev);

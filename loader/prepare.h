@@ -15,8 +15,10 @@
 #include "link.h"
 #include "portmap.h"
 
-/* Sets it, says so, and notes in *s what it was before. */
-int prepare_device(const struct link_info *, struct port_state *s);
+/* Looks what has to be changed, and notes in *s what it is now. */
+int prepare_look(const struct link_info *, struct port_state *s);
+/* Changes what prepare_look() noted, and says so. */
+int prepare_device(const struct link_info *, const struct port_state *s);
 /* Restores what *s notes; what is gone needs nothing. */
 int restore_device(const struct port_state *s);
 
