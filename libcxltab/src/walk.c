@@ -19,15 +19,23 @@ struct tuple_copy {
 	__u8 flags;
 	__u8 idx[CXLT_KEY_MAX];
 	__u64 mask[CXLT_KEY_MAX];
+	__u64 *budget; /* lines that the walk may still look at */
 };
 
-static int tuple_copy(const struct cxlt_slice *s, __u32 ref, struct tuple_copy *out)
+/* Every bucket and every rule has a line of its own: who sees more goes round in circles. */
+static __u64 walk_budget(const struct cxlt_slice *s)
+{
+	return 4ULL * s->header.n_lines;
+}
+
+static int tuple_copy(const struct cxlt_slice *s, __u32 ref, __u64 *budget, struct tuple_copy *out)
 {
 	const struct cxlt_tuple *t = cxlt_line(&s->view, ref, CXLT_TUPLE_LINES);
 	__u32 i;
 
 	if (!t)
 		return -EUCLEAN;
+	out->budget = budget;
 	out->geo = cxlt_load_acquire(&t->geo);
 	out->id = cxlt_load32(&t->id);
 	out->n_words = t->n_words;
@@ -108,10 +116,11 @@ static int chain_each(const struct cxlt_slice *s, const struct tuple_copy *t, co
 {
 	__u32 ref = CXLT_SLOT_REF(cxlt_load_acquire(slot)), hop, next = 0, tries = 0;
 
-	for (hop = 0; ref && hop < CXLT_CHAIN_MAX; hop++) {
+	for (hop = 0; ref && hop < CXLT_CHAIN_MAX && *t->budget; hop++) {
 		struct cxlt_rule_info info;
 		int rc = rule_read(s, t, ref, &info, &next);
 
+		--*t->budget;
 		if (rc == -EAGAIN && tries++ < 8) {
 			/* Begin again, unless rules of the chain were given out already. */
 			if (hop)
@@ -130,17 +139,19 @@ static int chain_each(const struct cxlt_slice *s, const struct tuple_copy *t, co
 	return 0;
 }
 
-static int tuple_each(const struct cxlt_slice *s, __u32 ref, cxlt_rule_fn *fn, void *arg)
+static int tuple_each(const struct cxlt_slice *s, __u32 ref, __u64 *budget, cxlt_rule_fn *fn,
+		      void *arg)
 {
 	const struct cxlt_bucket *b;
 	struct tuple_copy t;
 	__u32 i, j;
 	int rc;
 
-	if (tuple_copy(s, ref, &t) || t.flags & CXLT_TUPLE_SHADOW)
+	if (tuple_copy(s, ref, budget, &t) || t.flags & CXLT_TUPLE_SHADOW)
 		return 0;
 	b = cxlt_at(s, CXLT_GEO_REF(t.geo));
-	for (i = 0; i < 1U << CXLT_GEO_LOG2(t.geo); i++) {
+	for (i = 0; i < 1U << CXLT_GEO_LOG2(t.geo) && *budget; i++) {
+		--*budget;
 		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
 			rc = chain_each(s, &t, &b[i].slot[j], fn, arg);
 			if (rc)
@@ -177,7 +188,7 @@ static __u32 list_copy(const struct cxlt_slice *s, __u32 table, __u64 *items)
 
 int cxlt_rule_each(const struct cxlt_slice *s, int table, cxlt_rule_fn *fn, void *arg)
 {
-	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items));
+	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items)), budget = walk_budget(s);
 	__u32 t, n, i;
 	int rc = 0;
 
@@ -188,7 +199,7 @@ int cxlt_rule_each(const struct cxlt_slice *s, int table, cxlt_rule_fn *fn, void
 			continue;
 		n = list_copy(s, t, items);
 		for (i = 0; i < n && !rc; i++)
-			rc = tuple_each(s, CXLT_ITEM_REF(items[i]), fn, arg);
+			rc = tuple_each(s, CXLT_ITEM_REF(items[i]), &budget, fn, arg);
 	}
 	free(items);
 	return rc;
@@ -250,7 +261,7 @@ static int tuple_get(const struct cxlt_slice *s, __u32 ref, const struct tuple_c
 int cxlt_rule_get(const struct cxlt_slice *s, const struct cxlt_rule_spec *spec,
 		  struct cxlt_rule_info *out)
 {
-	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items));
+	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items)), budget = walk_budget(s);
 	/* cppcheck-suppress ctuuninitvar ; it is only written to */
 	struct wanted w = {spec, out};
 	struct tuple_copy t;
@@ -261,8 +272,8 @@ int cxlt_rule_get(const struct cxlt_slice *s, const struct cxlt_rule_spec *spec,
 		return cxlt_fail(-ENOMEM, "out of memory");
 	n = spec->table < s->dir.n_tables ? list_copy(s, spec->table, items) : 0;
 	for (i = 0; i < n && rc; i++) {
-		if (tuple_copy(s, CXLT_ITEM_REF(items[i]), &t) || t.flags & CXLT_TUPLE_SHADOW ||
-		    !same_mask(&t, &spec->mask))
+		if (tuple_copy(s, CXLT_ITEM_REF(items[i]), &budget, &t) ||
+		    t.flags & CXLT_TUPLE_SHADOW || !same_mask(&t, &spec->mask))
 			continue;
 		rc = tuple_get(s, CXLT_ITEM_REF(items[i]), &t, &w);
 	}
