@@ -222,6 +222,37 @@ Test(change, a_rule_that_pins_less_uses_a_wider_dimension)
 	fixture_close(&f);
 }
 
+/* Actions may leave addresses of the other family in a key (found by the parity test). */
+Test(change, addresses_that_eth_type_does_not_mean_change_nothing)
+{
+	int v6, dim;
+
+	setup();
+	use_all_dims();
+	for (v6 = 0; v6 < 2; v6++) {
+		struct cxlt_key k = packet(v6, 5);
+		struct cxlt_key rewritten = k;
+
+		if (v6) {
+			rewritten.w[CXLT_W_IPV4] = 0x0123456789abcdef;
+		} else {
+			rewritten.w[CXLT_W_IPV6_SRC_HI] = 0x20010db800000000;
+			rewritten.w[CXLT_W_IPV6_SRC_LO] = 1;
+			rewritten.w[CXLT_W_IPV6_DST_HI] = 0x20010db800000001;
+			rewritten.w[CXLT_W_IPV6_DST_LO] = 2;
+		}
+		for (dim = CXLT_DIM_CONN; dim <= CXLT_DIM_SRC; dim++) {
+			struct cxlt_rule_spec s = rule_in(dim, &k);
+			struct cxlt_chgset set = collect(&rewritten);
+
+			cr_assert_eq(cxlt_rule_add(f.w, &s), 0, "%s", cxlt_error_text());
+			cr_assert(moved(&set), "%s: a key with IPv%d addresses besides",
+				  dim_name[dim], v6 ? 4 : 6);
+		}
+	}
+	fixture_close(&f);
+}
+
 /*
  * The law itself: whatever the rules and packets, if a change alters a packet's answer, or could
  * have (its rule matches the packet), the packet's set moved.

@@ -147,6 +147,7 @@ static const struct {
 	D(max_tuples, 1025),
 	D(max_tuples, 0xffffffff),
 	D(work_budget, 0),
+	D(work_budget, CXLT_BUDGET_MAX + 1),
 };
 
 Test(slice, attach_refuses_each_wrong_field_by_name, .timeout = 60)

@@ -97,6 +97,9 @@ static int config_check(const struct cxlt_slice_config *c, __u64 size)
 	if (c->max_tuples > CXLT_TUPLES_MAX)
 		return cxlt_fail(-EINVAL, "mask budget of %u: at most %d", c->max_tuples,
 				 CXLT_TUPLES_MAX);
+	if (c->work_budget > CXLT_BUDGET_MAX)
+		return cxlt_fail(-EINVAL, "work budget of %u lines: at most %d", c->work_budget,
+				 CXLT_BUDGET_MAX);
 	return 0;
 }
 
@@ -230,8 +233,8 @@ static int directory_check(const struct cxlt_header *h, const struct cxlt_direct
 		return cxlt_fail(-EPROTO, "directory.chg_log2 is %u", d->chg_log2);
 	if (!d->max_tuples || d->max_tuples > CXLT_TUPLES_MAX)
 		return cxlt_fail(-EPROTO, "directory.max_tuples is %u", d->max_tuples);
-	if (!d->work_budget)
-		return cxlt_fail(-EPROTO, "directory.work_budget is 0");
+	if (!d->work_budget || d->work_budget > CXLT_BUDGET_MAX)
+		return cxlt_fail(-EPROTO, "directory.work_budget is %u", d->work_budget);
 	rc = parts_check(h, parts, sizeof(parts) / sizeof(parts[0]));
 	if (rc)
 		return rc;

@@ -19,6 +19,7 @@
 enum {
 	ROUNDS = 7,
 	BATCH = 4096,
+	RULES = 256, /* of a batch; they stay in the cache */
 	KEY_WORDS = 2,
 	VAL_WORDS = 2,
 };
@@ -99,8 +100,7 @@ static double run_exact(const struct bench *b)
 
 static double run_rules(const struct bench *b)
 {
-	enum { BATCH = 256 };
-	static struct cxlt_rule_spec specs[BATCH];
+	static struct cxlt_rule_spec specs[RULES];
 	const __u64 prog[] = {cxlt_op_word(CXLT_OP_OUTPUT, 0, 0, 2)};
 	struct cxlt_writer *w;
 	struct cxlt_slice *s = make_slice(((__u64)b->n * 384) + (16 << 20), &w);
@@ -108,7 +108,7 @@ static double run_rules(const struct bench *b)
 	__u32 i, j, done;
 
 	/* The 5-tuple of IPv4 connections. */
-	for (i = 0; i < BATCH; i++) {
+	for (i = 0; i < RULES; i++) {
 		struct cxlt_rule_spec *spec = &specs[i];
 
 		spec->priority = 100;
@@ -121,7 +121,7 @@ static double run_rules(const struct bench *b)
 	}
 	start = now();
 	for (i = 0; i < b->n; i += j) {
-		for (j = 0; j < BATCH && i + j < b->n; j++) {
+		for (j = 0; j < RULES && i + j < b->n; j++) {
 			const __u64 *key = &b->keys[2 * (size_t)(i + j)];
 
 			specs[j].value.w[CXLT_W_IPV4] = key[0];

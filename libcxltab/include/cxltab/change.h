@@ -27,26 +27,34 @@ enum {
 	CXLT_CONN_L4_SHIFT = 32,  /* tp_src and tp_dst of CXLT_W_L4 */
 };
 
-/* The index, below 1 << log2, of a key's change word in dimension `dim` (1 and on). */
+/*
+ * The index, below 1 << log2, of a key's change word in dimension `dim` (1 and on).  Which
+ * addresses count is decided by eth_type, which a rule that uses addresses pins: whatever an
+ * action has put into the others, rule and packet come to the same word.
+ */
 CXLT_INLINE __u32 cxlt_chg_index(const __u64 *secrets, const struct cxlt_key *k, __u32 dim,
 				 __u32 log2)
 {
+	int v6 = CXLT_KEY_GET(k, ETH_TYPE) == 0x86dd;
 	__u64 h = dim;
 
 	if (dim == CXLT_DIM_CONN) {
 		h += cxlt_nh(k->w[CXLT_W_PORT] >> CXLT_CONN_PORT_SHIFT, secrets[0]);
-		h += cxlt_nh(k->w[CXLT_W_IPV4], secrets[1]);
 		h += cxlt_nh(k->w[CXLT_W_L4] >> CXLT_CONN_L4_SHIFT, secrets[2]);
-		h += cxlt_nh(k->w[CXLT_W_IPV6_SRC_HI], secrets[3]);
-		h += cxlt_nh(k->w[CXLT_W_IPV6_SRC_LO], secrets[4]);
-		h += cxlt_nh(k->w[CXLT_W_IPV6_DST_HI], secrets[5]);
-		h += cxlt_nh(k->w[CXLT_W_IPV6_DST_LO], secrets[6]);
+		if (v6) {
+			h += cxlt_nh(k->w[CXLT_W_IPV6_SRC_HI], secrets[3]);
+			h += cxlt_nh(k->w[CXLT_W_IPV6_SRC_LO], secrets[4]);
+			h += cxlt_nh(k->w[CXLT_W_IPV6_DST_HI], secrets[5]);
+			h += cxlt_nh(k->w[CXLT_W_IPV6_DST_LO], secrets[6]);
+		} else {
+			h += cxlt_nh(k->w[CXLT_W_IPV4], secrets[1]);
+		}
 	} else if (dim == CXLT_DIM_DST) {
-		h += cxlt_nh((k->w[CXLT_W_IPV4] >> 8) & 0xffffff, secrets[7]);
-		h += cxlt_nh(k->w[CXLT_W_IPV6_DST_HI], secrets[8]);
+		h += v6 ? cxlt_nh(k->w[CXLT_W_IPV6_DST_HI], secrets[8])
+			: cxlt_nh((k->w[CXLT_W_IPV4] >> 8) & 0xffffff, secrets[7]);
 	} else if (dim == CXLT_DIM_SRC) {
-		h += cxlt_nh(k->w[CXLT_W_IPV4] >> 40, secrets[9]);
-		h += cxlt_nh(k->w[CXLT_W_IPV6_SRC_HI], secrets[10]);
+		h += v6 ? cxlt_nh(k->w[CXLT_W_IPV6_SRC_HI], secrets[10])
+			: cxlt_nh(k->w[CXLT_W_IPV4] >> 40, secrets[9]);
 	} else {
 		h += cxlt_nh(k->w[CXLT_W_DMAC] >> 16, secrets[11]);
 	}

@@ -139,8 +139,10 @@ CXLT_INLINE int cxlt_chain_find(const struct cxlt_view *v, struct cxlt_work *w,
 		const struct cxlt_rule __arena *e = cxlt_line(v, ref, 1);
 		__u64 seq, head, from, to;
 		__u32 next;
-		int rc = 0;
+		int rc = cxlt_charge(w, 1);
 
+		if (rc)
+			return rc;
 		if (!e)
 			return ref >= v->n_lines || !ref ? -CXLT_R_BAD_REF : CXLT_OUT_OF_DOMAIN;
 		/* Pairs with the writer's release of an even sequence in cxlt_rule_fill(). */

@@ -39,6 +39,7 @@ enum {
 	CXLT_TUPLES_MAX = 1024, /* tuples of a table */
 	CXLT_CHAIN_MAX = 32,	/* rules with one match in one tuple */
 	CXLT_DIMS = 5,
+	CXLT_BUDGET_MAX = 65536, /* lines: a slice's owner may not make readers work longer */
 };
 
 #define CXLT_MAGIC 0x01316261746c7863ULL /* "cxltab1\1" */

@@ -104,7 +104,7 @@ CXLT_INLINE int cxlt_walk_edit(struct cxlt_work *w, struct cxlt_walk *k, __u64 w
 /* Can the hardware do this op?  Upcalls and the host's stack are never its own. */
 CXLT_INLINE int cxlt_device_can(const struct cxlt_view *v, __u64 word, __u32 op)
 {
-	if (op == CXLT_OP_CONTROLLER || op == CXLT_OP_LOCAL || !(v->profile.ops >> op & 1))
+	if (op == CXLT_OP_CONTROLLER || op == CXLT_OP_LOCAL || !(v->profile.ops >> (op & 63) & 1))
 		return 0;
 	return op != CXLT_OP_SET || (v->profile.sets >> (cxlt_op_field(word) & 63) & 1);
 }

@@ -39,7 +39,7 @@ struct cxlt_slice_config {
 	__u32 owner;		     /* tenant id */
 	__u32 chg_log2;		     /* 0: 10 */
 	__u32 max_tuples;	     /* mask budget of a table; 0: CXLT_TUPLES_MAX */
-	__u32 work_budget;	     /* lines that a packet may touch; 0: 8192 */
+	__u32 work_budget;	     /* lines that a packet may touch, to 65536; 0: 8192 */
 	struct cxlt_profile profile; /* all zero: hardware that can do everything */
 };
 
