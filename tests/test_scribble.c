@@ -50,7 +50,8 @@ static void furnish(const char *name)
 	}
 	for (int i = 0; i < 300; i++) {
 		gen_rule(&g, rnd_below(&r, 4), 4, &spec, prog);
-		cr_assert_geq(cxlt_rule_add(f.w, &spec), 0, "%s", cxlt_error_text());
+		if (cxlt_rule_add(f.w, &spec) < 0)
+			break; /* the device domain is small */
 	}
 	word = cxlt_slice_base(f.s);
 	memcpy(pristine, word, SIZE);
@@ -262,7 +263,7 @@ static void lay_a_maze(void)
 	t->id = 7;
 	t->geo = CXLT_GEO(chunk0 + 200, 12, 1);
 	e->tuple_id = 7;
-	e->to = ~0ULL;
+	e->to = 0; /* no packet can see it: on to the next one */
 	e->next = chunk0 + 8;
 	for (i = 0; i < CXLT_TUPLES_MAX; i++)
 		list[i] = CXLT_ITEM(chunk0, 1, 0);
@@ -292,9 +293,9 @@ Test(scribble, a_maze_has_an_end, .timeout = 60)
 		((struct cxlt_tuple *)&word[cxlt_slice_directory(f.s)->chunk0 * 8])->geo =
 			CXLT_GEO(cxlt_slice_directory(f.s)->chunk0 + 200, log2, 1);
 		start = now();
-		for (int i = 0; i < 20; i++)
+		for (int i = 0; i < 50; i++)
 			read_one(&f.host);
-		cr_expect_lt(now() - start, 2, "lookups took %.1f s", now() - start);
+		cr_expect_lt(now() - start, 0.2, "lookups took %.1f s", now() - start);
 		start = now();
 		cxlt_slice_check(f.s, NULL, NULL);
 		cr_expect_lt(now() - start, 2, "check took %.1f s", now() - start);
