@@ -49,8 +49,16 @@ int cxlt_arena_open_pin(const char *path);
 int cxlt_arena_map(int fd, char **mem, __u64 *size);
 bool cxlt_fd_is_bpf_map(int fd);
 
-/* slice.c */
-__u64 cxlt_checksum(const char *mem, const struct cxlt_directory *dir);
+/* geometry.c: what header and directory say. */
+int cxlt_config_check(const struct cxlt_slice_config *);
+__u64 cxlt_config_size(const struct cxlt_slice_config *);
+/* Fills zeroed memory; the magic last, so that a half-made slice is none. */
+int cxlt_format(char *mem, __u64 size, const struct cxlt_slice_config *);
+__u64 cxlt_checksum(const struct cxlt_header *, const struct cxlt_directory *,
+		    const __u64 *secrets);
+/* Of memory of `size` bytes; -EPROTO. */
+int cxlt_header_check(const struct cxlt_header *, __u64 size, int mode);
+int cxlt_directory_check(const struct cxlt_header *, const struct cxlt_directory *);
 
 /* alloc.c: the holder of the write lock. */
 struct cxlt_alloc {
