@@ -346,6 +346,89 @@ Test(slice, a_file_lives_from_create_to_destroy)
 	cr_expect_eq(rmdir(dir), 0, "nothing is left behind");
 }
 
+Test(slice, reading_needs_no_right_to_write)
+{
+	char dir[] = "/tmp/cxltab-test-XXXXXX", path[64];
+	struct cxlt_slice_config cfg = {.size = SIZE};
+	struct cxlt_slice *a, *b;
+
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/slice", dir);
+	cr_assert_eq(cxlt_slice_create(path, &cfg, &a), 0, "%s", cxlt_error_text());
+	cr_assert_eq(cxlt_slice_attach(path, CXLT_ATTACH_READ, &b), 0, "%s", cxlt_error_text());
+	cr_expect_eq(fcntl(cxlt_slice_fd(b), F_GETFL) & O_ACCMODE, O_RDONLY);
+	/* Nor can it be had: what is attached for reading can't be written through. */
+	cr_expect_lt(mprotect(cxlt_slice_base(b), 4096, PROT_READ | PROT_WRITE), 0);
+	cr_expect_eq(oracle_check(b), 0);
+	cxlt_slice_close(a);
+	cxlt_slice_close(b);
+	cr_expect_eq(cxlt_slice_destroy(path), 0);
+	rmdir(dir);
+}
+
+/* Two writers of one memory must meet at one lock, whatever happens to the path. */
+Test(slice, the_lock_is_the_mapped_files_own)
+{
+	char dir[] = "/tmp/cxltab-test-XXXXXX", path[256], moved[64];
+	struct cxlt_slice_config cfg = {.size = SIZE};
+	struct cxlt_slice *a, *b, *c;
+	struct cxlt_writer *wa, *wb, *wc;
+
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/%0180d", dir, 0);
+	snprintf(moved, sizeof(moved), "%s/moved", dir);
+	cr_assert_eq(cxlt_slice_create(path, &cfg, &a), 0, "%s", cxlt_error_text());
+	cr_assert_eq(cxlt_slice_attach(path, CXLT_ATTACH_WRITE, &b), 0, "%s", cxlt_error_text());
+	cr_expect_str_eq(cxlt_slice_name(b), path);
+	cr_expect_eq(rename(path, moved), 0);
+	cr_assert_eq(cxlt_slice_create(path, &cfg, &c), 0, "%s", cxlt_error_text());
+	cr_assert_eq(cxlt_writer_open(a, &wa), 0, "%s", cxlt_error_text());
+	cr_assert_eq(cxlt_writer_open(b, &wb), 0, "%s", cxlt_error_text());
+	cr_assert_eq(cxlt_writer_open(c, &wc), 0, "%s", cxlt_error_text());
+	cr_expect_eq(cxlt_writer_id(wa), 1);
+	cr_expect_eq(cxlt_writer_id(wb), 2, "the second of the same memory");
+	cr_expect_eq(cxlt_writer_id(wc), 1, "the first of another one");
+	cxlt_writer_close(wa);
+	cxlt_writer_close(wb);
+	cxlt_writer_close(wc);
+	cxlt_slice_close(a);
+	cxlt_slice_close(b);
+	cxlt_slice_close(c);
+	cr_expect_eq(cxlt_slice_destroy(path), 0);
+	cr_expect_eq(cxlt_slice_destroy(moved), 0);
+	cr_expect_eq(rmdir(dir), 0);
+}
+
+/* To look at a large file that is no slice must not fill its holes. */
+Test(slice, what_is_no_slice_is_not_mapped)
+{
+	int fd = memfd_create("hole", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct cxlt_slice *s;
+	struct stat st;
+
+	cr_assert_eq(ftruncate(fd, 16 << 20), 0);
+	cr_assert_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	cr_expect_eq(cxlt_slice_attach_fd(fd, CXLT_ATTACH_WRITE, &s), -EPROTO);
+	cr_expect(names("magic"), "'%s'", cxlt_error_text());
+	cr_assert_eq(fstat(fd, &st), 0);
+	cr_expect_eq(st.st_blocks, 0);
+	close(fd);
+}
+
+Test(slice, a_fifo_is_refused_at_once, .timeout = 5)
+{
+	char dir[] = "/tmp/cxltab-test-XXXXXX", path[64];
+	struct cxlt_slice *s;
+
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	cr_expect_eq(cxlt_slice_attach(path, CXLT_ATTACH_READ, &s), -EPROTO);
+	cr_expect_lt(cxlt_slice_destroy(path), 0);
+	cr_expect_eq(unlink(path), 0);
+	rmdir(dir);
+}
+
 Test(slice, destroy_removes_no_other_file)
 {
 	char path[] = "/tmp/cxltab-test-XXXXXX";

@@ -80,7 +80,7 @@ bool cxlt_fd_is_bpf_map(int fd)
 	return map_info(fd, &info) == 0;
 }
 
-int cxlt_arena_map(int fd, char **mem, __u64 *size)
+int cxlt_arena_map(int fd, int mode, char **mem, __u64 *size)
 {
 	struct map_info info;
 	void *p;
@@ -94,7 +94,8 @@ int cxlt_arena_map(int fd, char **mem, __u64 *size)
 		return cxlt_fail(-EPROTO, "arena at %#llx: its low 32 bits must be 0",
 				 (unsigned long long)info.map_extra);
 	*size = (__u64)info.max_entries * ARENA_PAGE;
-	p = mmap((void *)(unsigned long)info.map_extra, *size, PROT_READ | PROT_WRITE,
+	p = mmap((void *)(unsigned long)info.map_extra, *size,
+		 mode == CXLT_ATTACH_WRITE ? PROT_READ | PROT_WRITE : PROT_READ,
 		 MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
 	if (p == MAP_FAILED)
 		return cxlt_fail(-errno, "mmap of the arena at %#llx: %s%s",
@@ -138,7 +139,7 @@ int cxlt_arena_create(const char *name, __u64 size, char **mem)
 		if (fd < 0)
 			return cxlt_fail(fd, "creating the arena: %s%s", strerror(-fd),
 					 fd == -EPERM ? " (CAP_BPF is needed)" : "");
-		rc = cxlt_arena_map(fd, mem, &size);
+		rc = cxlt_arena_map(fd, CXLT_ATTACH_WRITE, mem, &size);
 		if (!rc)
 			return fd;
 		close(fd);

@@ -30,8 +30,8 @@ struct cxlt_slice {
 	int fd;
 	int backend;
 	int mode;
-	char name[64];
 	char lock_path[128];
+	char name[];
 };
 
 /* Sets the thread's error text and returns err. */
@@ -46,7 +46,7 @@ CXLT_INLINE void *cxlt_at(const struct cxlt_slice *s, __u32 ref)
 int cxlt_arena_create(const char *name, __u64 size, char **mem);
 int cxlt_arena_pin(int fd, const char *path);
 int cxlt_arena_open_pin(const char *path);
-int cxlt_arena_map(int fd, char **mem, __u64 *size);
+int cxlt_arena_map(int fd, int mode, char **mem, __u64 *size);
 bool cxlt_fd_is_bpf_map(int fd);
 
 /* geometry.c: what header and directory say. */

@@ -53,14 +53,14 @@ static int attach_mem(struct cxlt_slice *s)
 
 static struct cxlt_slice *slice_new(const char *name, int backend, int mode)
 {
-	struct cxlt_slice *s = calloc(1, sizeof(*s));
+	struct cxlt_slice *s = calloc(1, sizeof(*s) + strlen(name) + 1);
 
 	if (!s)
 		return NULL;
 	s->fd = -1;
 	s->backend = backend;
 	s->mode = mode;
-	snprintf(s->name, sizeof(s->name), "%s", name);
+	strcpy(s->name, name);
 	return s;
 }
 
@@ -75,22 +75,42 @@ void cxlt_slice_close(struct cxlt_slice *s)
 	free(s);
 }
 
-static int map_file(struct cxlt_slice *s)
+/* A path may name anything; what doesn't begin like a slice isn't mapped, so that no page is filled. */
+static int header_probe(struct cxlt_slice *s)
 {
+	struct cxlt_header h = {0};
 	struct stat st;
-	void *p;
+	ssize_t n;
 
 	if (fstat(s->fd, &st))
 		return cxlt_fail(-errno, "fstat: %s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return cxlt_fail(-EPROTO, "not a regular file");
 	s->size = (__u64)st.st_size;
-	if (s->size < 64 * CXLT_LINE)
-		return cxlt_fail(-EPROTO, "%llu bytes: not the size of a slice",
-				 (unsigned long long)s->size);
-	p = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->fd, 0);
+	n = pread(s->fd, &h, sizeof(h), 0);
+	if (n < 0)
+		return cxlt_fail(-errno, "reading its header: %s", strerror(errno));
+	return cxlt_header_check(&h, s->size, s->mode);
+}
+
+static int map_file(struct cxlt_slice *s)
+{
+	int prot = s->mode == CXLT_ATTACH_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *p = mmap(NULL, s->size, prot, MAP_SHARED | MAP_POPULATE, s->fd, 0);
+
 	if (p == MAP_FAILED)
 		return cxlt_fail(-errno, "mmap: %s", strerror(errno));
 	s->mem = p;
 	return 0;
+}
+
+/*
+ * Writers lock bytes of the very file that is mapped, whatever its path names by then: the memory and
+ * its lock can't come apart.
+ */
+static void lock_the_file(struct cxlt_slice *s)
+{
+	snprintf(s->lock_path, sizeof(s->lock_path), "/proc/self/fd/%d", s->fd);
 }
 
 /* Who may shrink the memory can kill its readers by SIGBUS: a memfd must forbid it. */
@@ -127,7 +147,7 @@ static void name_paths(const char *name, char *dir, char *pin, size_t n)
 	snprintf(pin, n, CXLT_PIN_DIR "/%s/slice", name);
 }
 
-static int open_lock_file(const char *name, char *path, size_t n)
+static int make_lock_file(const char *name, char *path, size_t n)
 {
 	int fd;
 
@@ -150,6 +170,29 @@ static int populate(struct cxlt_slice *s)
 	return 0;
 }
 
+/* The pin comes last: a slice that can be found is whole. */
+static int publish_arena(const char *name, struct cxlt_slice *s)
+{
+	char dir[128], pin[128];
+	int rc;
+
+	name_paths(name, dir, pin, sizeof(dir));
+	rc = make_lock_file(name, s->lock_path, sizeof(s->lock_path));
+	if (rc)
+		return rc;
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		rc = cxlt_fail(-errno, "%s: %s", dir, strerror(errno));
+	else
+		rc = cxlt_arena_pin(s->fd, pin);
+	if (rc == -EEXIST)
+		return cxlt_fail(rc, "slice '%s' exists", name);
+	if (rc) {
+		rmdir(dir);
+		unlink(s->lock_path);
+	}
+	return rc;
+}
+
 static int create_arena(const char *name, const struct cxlt_slice_config *c, struct cxlt_slice *s)
 {
 	char dir[128], pin[128];
@@ -162,9 +205,6 @@ static int create_arena(const char *name, const struct cxlt_slice_config *c, str
 		return cxlt_fail(-errno, CXLT_PIN_DIR ": %s (is bpffs mounted?)", strerror(errno));
 	if (access(pin, F_OK) == 0)
 		return cxlt_fail(-EEXIST, "slice '%s' exists", name);
-	rc = open_lock_file(name, s->lock_path, sizeof(s->lock_path));
-	if (rc)
-		return rc;
 	s->size = cxlt_config_size(c);
 	s->fd = cxlt_arena_create(name, s->size, &s->mem);
 	if (s->fd < 0)
@@ -172,12 +212,7 @@ static int create_arena(const char *name, const struct cxlt_slice_config *c, str
 	rc = populate(s);
 	if (!rc)
 		rc = cxlt_format(s->mem, s->size, c);
-	if (rc)
-		return rc;
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return cxlt_fail(-errno, "%s: %s", dir, strerror(errno));
-	rc = cxlt_arena_pin(s->fd, pin);
-	return rc == -EEXIST ? cxlt_fail(rc, "slice '%s' exists", name) : rc;
+	return rc ? rc : publish_arena(name, s);
 }
 
 static int create_file(const char *path, const struct cxlt_slice_config *c, struct cxlt_slice *s)
@@ -188,8 +223,9 @@ static int create_file(const char *path, const struct cxlt_slice_config *c, stru
 	if (s->fd < 0)
 		return errno == EEXIST ? cxlt_fail(-EEXIST, "slice '%s' exists", path)
 				       : cxlt_fail(-errno, "%s: %s", path, strerror(errno));
-	snprintf(s->lock_path, sizeof(s->lock_path), "%s", path);
-	rc = posix_fallocate(s->fd, 0, (off_t)cxlt_config_size(c));
+	lock_the_file(s);
+	s->size = cxlt_config_size(c);
+	rc = posix_fallocate(s->fd, 0, (off_t)s->size);
 	if (rc)
 		rc = cxlt_fail(-rc, "%s: %s", path, strerror(rc));
 	else
@@ -208,8 +244,6 @@ int cxlt_slice_create(const char *spec, const struct cxlt_slice_config *c, struc
 
 	if (rc)
 		return rc;
-	if (is_path(spec) && strlen(spec) >= sizeof(s->lock_path))
-		return cxlt_fail(-ENAMETOOLONG, "%s: path too long", spec);
 	s = slice_new(spec, is_path(spec) ? CXLT_BACKEND_FILE : CXLT_BACKEND_ARENA,
 		      CXLT_ATTACH_WRITE);
 	if (!s)
@@ -237,11 +271,12 @@ int cxlt_slice_create_memfd(const char *name, const struct cxlt_slice_config *c,
 	if (!s)
 		return cxlt_fail(-ENOMEM, "out of memory");
 	s->fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->fd < 0 || ftruncate(s->fd, (off_t)cxlt_config_size(c)) ||
+	s->size = cxlt_config_size(c);
+	if (s->fd < 0 || ftruncate(s->fd, (off_t)s->size) ||
 	    fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		rc = cxlt_fail(-errno, "memfd: %s", strerror(errno));
 	} else {
-		snprintf(s->lock_path, sizeof(s->lock_path), "/proc/self/fd/%d", s->fd);
+		lock_the_file(s);
 		rc = map_file(s);
 	}
 	if (!rc)
@@ -258,36 +293,47 @@ int cxlt_slice_create_memfd(const char *name, const struct cxlt_slice_config *c,
 	return 0;
 }
 
-int cxlt_slice_attach(const char *spec, int mode, struct cxlt_slice **out)
+/* Nothing is opened that would wait (a FIFO), and for reading the right to read is enough. */
+static int attach_path(const char *path, struct cxlt_slice *s)
 {
-	bool path = is_path(spec);
+	int rc, access = s->mode == CXLT_ATTACH_WRITE ? O_RDWR : O_RDONLY;
+
+	s->fd = open(path, access | O_CLOEXEC | O_NONBLOCK);
+	if (s->fd < 0)
+		return cxlt_fail(-errno, "slice '%s': %s", path, strerror(errno));
+	lock_the_file(s);
+	rc = header_probe(s);
+	return rc ? rc : map_file(s);
+}
+
+static int attach_pin(const char *name, struct cxlt_slice *s)
+{
 	char dir[128], pin[128];
-	struct cxlt_slice *s;
-	int rc = path ? 0 : name_check(spec);
+	int rc = name_check(name);
 
 	if (rc)
 		return rc;
-	s = slice_new(spec, path ? CXLT_BACKEND_FILE : CXLT_BACKEND_ARENA, mode);
+	name_paths(name, dir, pin, sizeof(dir));
+	s->fd = cxlt_arena_open_pin(pin);
+	if (s->fd < 0)
+		return cxlt_fail(s->fd,
+				 s->fd == -ENOENT ? "no slice '%s'"
+						  : "slice '%s': can't open its pin",
+				 name);
+	if (s->mode == CXLT_ATTACH_WRITE)
+		rc = make_lock_file(name, s->lock_path, sizeof(s->lock_path));
+	return rc ? rc : cxlt_arena_map(s->fd, s->mode, &s->mem, &s->size);
+}
+
+int cxlt_slice_attach(const char *spec, int mode, struct cxlt_slice **out)
+{
+	bool path = is_path(spec);
+	struct cxlt_slice *s = slice_new(spec, path ? CXLT_BACKEND_FILE : CXLT_BACKEND_ARENA, mode);
+	int rc;
+
 	if (!s)
 		return cxlt_fail(-ENOMEM, "out of memory");
-	if (path) {
-		s->fd = open(spec, O_RDWR | O_CLOEXEC);
-		if (s->fd < 0)
-			rc = cxlt_fail(-errno, "slice '%s': %s", spec, strerror(errno));
-		snprintf(s->lock_path, sizeof(s->lock_path), "%s", spec);
-	} else {
-		name_paths(spec, dir, pin, sizeof(dir));
-		s->fd = cxlt_arena_open_pin(pin);
-		if (s->fd < 0)
-			rc = cxlt_fail(s->fd,
-				       s->fd == -ENOENT ? "no slice '%s'"
-							: "slice '%s': can't open its pin",
-				       spec);
-		else
-			rc = open_lock_file(spec, s->lock_path, sizeof(s->lock_path));
-	}
-	if (!rc)
-		rc = path ? map_file(s) : cxlt_arena_map(s->fd, &s->mem, &s->size);
+	rc = path ? attach_path(spec, s) : attach_pin(spec, s);
 	if (!rc)
 		rc = attach_mem(s);
 	if (rc) {
@@ -310,13 +356,14 @@ int cxlt_slice_attach_fd(int fd, int mode, struct cxlt_slice **out)
 	if (s->fd < 0)
 		rc = cxlt_fail(-errno, "descriptor %d: %s", fd, strerror(errno));
 	else if (arena)
-		rc = cxlt_arena_map(s->fd, &s->mem, &s->size);
+		rc = cxlt_arena_map(s->fd, mode, &s->mem, &s->size);
 	else
 		rc = seal_check(s->fd);
 	if (!rc && !arena)
+		rc = header_probe(s);
+	if (!rc && !arena)
 		rc = map_file(s);
-	if (!rc)
-		snprintf(s->lock_path, sizeof(s->lock_path), "/proc/self/fd/%d", s->fd);
+	lock_the_file(s);
 	if (!rc)
 		rc = attach_mem(s);
 	if (rc) {

@@ -7,6 +7,7 @@
  *           Created and populated whole by its creator, who needs CAP_BPF; attached by anyone who
  *           may open the pin.  Its lock file is CXLT_RUN_DIR/NAME.lock.
  *   file    a file on tmpfs (or any file system with shared mappings); no privilege needed.
+ *           It is its own lock file.  Unlike a memfd it may be truncated, which kills who maps it.
  *   memfd   an anonymous file, sealed against shrinking; handed over as a descriptor.
  * A slice is named on the command line by NAME (an arena) or by a path with a '/' (a file).
  *
@@ -44,7 +45,7 @@ struct cxlt_slice_config {
 };
 
 enum {
-	CXLT_ATTACH_READ = 0,
+	CXLT_ATTACH_READ = 0,  /* mapped read-only; the right to read is enough */
 	CXLT_ATTACH_WRITE = 1, /* refused if a read-only-compatible feature is unknown */
 };
 
