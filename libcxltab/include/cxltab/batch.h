@@ -132,40 +132,17 @@ CXLT_INLINE void cxlt_batch_entries(const struct cxlt_view *v, const struct cxlt
 CXLT_INLINE int cxlt_batch_tuple_find(const struct cxlt_view *v, struct cxlt_work *w,
 				      const struct cxlt_batch *b, __u32 i, __u32 ref, __u32 best)
 {
-	struct cxlt_probe p;
-	__u32 t, try;
-	__u64 head;
-	int rc;
+	struct cxlt_probe p = {.ref = ref, .best = best};
+	__u32 t;
 
 	for (t = 0; t < b->n_tuples && b->tuple[t].ref != ref; t++)
 		;
-	if (t == b->n_tuples)
+	if (t == b->n_tuples || cxlt_load32(&b->tuple[t].tuple->id) != b->tuple[t].id)
 		return cxlt_tuple_find(v, w, ref, best);
 	p.tuple = b->tuple[t].tuple;
-	head = cxlt_load((const __u64 *)&p.tuple->id);
-	if (cxlt_unlikely((__u32)head != b->tuple[t].id))
-		return cxlt_tuple_find(v, w, ref, best);
-	p.ref = ref;
-	p.best = best;
-	p.id = (__u32)head;
+	p.id = b->tuple[t].id;
 	p.n_words = b->tuple[t].n_words;
-	w->n_probes++;
-	for (try = 0; try < CXLT_TRIES; try++) {
-		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
-		p.geo = cxlt_load_acquire(&p.tuple->geo);
-		rc = 0;
-		if (cxlt_unlikely(p.geo & CXLT_GEO_RESIZING))
-			rc = cxlt_array_find(v, w, &p, cxlt_load_acquire(&p.tuple->geo_old),
-					     b->hash[i][t]);
-		if (!rc)
-			rc = cxlt_array_find(v, w, &p, p.geo, b->hash[i][t]);
-		if (rc == CXLT_RETRY)
-			continue;
-		cxlt_read_barrier();
-		if (cxlt_load(&p.tuple->geo) == p.geo)
-			return rc;
-	}
-	return -CXLT_R_UNSTABLE;
+	return cxlt_tuple_probe(v, w, &p, b->hash[i][t]);
 }
 
 #endif

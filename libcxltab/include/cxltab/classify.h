@@ -270,45 +270,49 @@ CXLT_INLINE int cxlt_array_find(const struct cxlt_view *v, struct cxlt_work *w,
 	return 0;
 }
 
+/* cxlt_tuple_find() in p->tuple, whose hash of the key is known. */
+CXLT_INLINE int cxlt_tuple_probe(const struct cxlt_view *v, struct cxlt_work *w,
+				 struct cxlt_probe *p, __u64 h)
+{
+	__u32 try;
+	int rc;
+
+	w->n_probes++;
+	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES)
+	{
+		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
+		p->geo = cxlt_load_acquire(&p->tuple->geo);
+		rc = 0;
+		if (cxlt_unlikely(p->geo & CXLT_GEO_RESIZING))
+			rc = cxlt_array_find(v, w, p, cxlt_load_acquire(&p->tuple->geo_old), h);
+		if (!rc)
+			rc = cxlt_array_find(v, w, p, p->geo, h);
+		if (rc == CXLT_RETRY)
+			continue;
+		cxlt_read_barrier();
+		if (cxlt_load(&p->tuple->geo) != p->geo)
+			continue;
+		return rc;
+	}
+	return -CXLT_R_UNSTABLE;
+}
+
 /* The best visible rule of a tuple with priority >= best. */
 CXLT_INLINE int cxlt_tuple_find(const struct cxlt_view *v, struct cxlt_work *w, __u32 ref,
 				__u32 best)
 {
 	const struct cxlt_tuple __arena *t = cxlt_line(v, ref, 2 + CXLT_KEY_MAX / 8);
-	struct cxlt_probe p;
-	__u64 h, head;
-	__u32 try;
-	int rc;
+	struct cxlt_probe p = {.tuple = t, .ref = ref, .best = best};
+	__u64 head;
 
 	if (!t)
 		return -CXLT_R_BAD_REF;
-	p.tuple = t;
-	p.ref = ref;
-	p.best = best;
 	head = cxlt_load((const __u64 __arena *)&t->id);
 	p.id = (__u32)head;
 	p.n_words = (head >> 32) & 0xff;
 	if (p.n_words > CXLT_KEY_MAX)
 		return -CXLT_R_BAD_REF;
-	h = cxlt_tuple_hash(v, t, &w->key, p.n_words);
-	w->n_probes++;
-	CXLT_FOR(try, CXLT_TRIES, CXLT_TRIES)
-	{
-		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
-		p.geo = cxlt_load_acquire(&t->geo);
-		rc = 0;
-		if (cxlt_unlikely(p.geo & CXLT_GEO_RESIZING))
-			rc = cxlt_array_find(v, w, &p, cxlt_load_acquire(&t->geo_old), h);
-		if (!rc)
-			rc = cxlt_array_find(v, w, &p, p.geo, h);
-		if (rc == CXLT_RETRY)
-			continue;
-		cxlt_read_barrier();
-		if (cxlt_load(&t->geo) != p.geo)
-			continue;
-		return rc;
-	}
-	return -CXLT_R_UNSTABLE;
+	return cxlt_tuple_probe(v, w, &p, cxlt_tuple_hash(v, t, &w->key, p.n_words));
 }
 
 #ifndef CXLT_TUPLE_FIND
