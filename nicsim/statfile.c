@@ -6,11 +6,17 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cxltab/slice.h>
 
 #include "statfile.h"
+
+enum {
+	ALIVE_NAPS = 20, /* of 10 ms: a signal may be on its way to the one who has the lock */
+	DYING_NAPS = 500,
+};
 
 static void set_path(struct cxlt_statfile *f, const char *slice)
 {
@@ -37,10 +43,51 @@ static int map(struct cxlt_statfile *f, int prot)
 	return 0;
 }
 
+/* Is process `pid` gone, or on its way out (PF_EXITING, the ninth field of its stat)? */
+static int is_leaving(__u64 pid)
+{
+	char path[32], text[512], *after;
+	unsigned int flags = 0;
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%llu/stat", (unsigned long long)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 1;
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	after = strrchr(text, ')'); /* the name before it may have spaces */
+	return after && sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & 4;
+}
+
+/*
+ * Takes the lock; -EBUSY and the holder's pid.  A nicsim that was killed keeps its descriptors
+ * while the kernel takes its programs off the devices, a few RCU grace periods each: for such a one
+ * we wait, so that a supervisor may start the next one at once.
+ */
+static int lock(const struct cxlt_statfile *f, __u64 *pid)
+{
+	const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
+	int naps;
+
+	for (naps = 0; flock(f->fd, LOCK_EX | LOCK_NB); naps++) {
+		*pid = 0; /* until it has started */
+		if (pread(f->fd, pid, sizeof(*pid), offsetof(struct cxlt_nic_stats, pid)) < 0)
+			return -errno;
+		if (naps >= (*pid && !is_leaving(*pid) ? ALIVE_NAPS : DYING_NAPS))
+			return -EBUSY;
+		nanosleep(&nap, NULL);
+	}
+	return 0;
+}
+
 int cxlt_statfile_create(struct cxlt_statfile *f, const char *slice, char *err, size_t room)
 {
 	struct stat st, named;
 	char who[64];
+	__u64 pid;
 
 	set_path(f, slice);
 	if (mkdir(CXLT_RUN_DIR, 0755) && errno != EEXIST)
@@ -49,12 +96,9 @@ int cxlt_statfile_create(struct cxlt_statfile *f, const char *slice, char *err, 
 		f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 		if (f->fd < 0)
 			return fail(f, err, room, -errno, strerror(errno));
-		if (flock(f->fd, LOCK_EX | LOCK_NB)) {
-			snprintf(who, sizeof(who), "another nicsim serves this slice");
-			if (!map(f, PROT_READ))
-				snprintf(who, sizeof(who),
-					 "another nicsim (pid %llu) serves this slice",
-					 (unsigned long long)f->stats->pid);
+		if (lock(f, &pid)) {
+			snprintf(who, sizeof(who), "another nicsim (pid %llu) serves this slice",
+				 (unsigned long long)pid);
 			return fail(f, err, room, -EBUSY, who);
 		}
 		/* Its last owner may have removed it between our open and our lock. */
