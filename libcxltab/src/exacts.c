@@ -40,7 +40,8 @@ static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, _
 	struct cxlt_control *ctl = cxlt_control(s);
 	struct cxlt_exact_table *x = NULL;
 	__u32 i, ref, log2 = 1;
-	struct cxlt_tuple *t;
+	union cxlt_tuple_image image = {.w = {0}};
+	struct cxlt_tuple *t = &image.t;
 	char text[24] = "";
 
 	if (cxlt_exact_open(s, name))
@@ -56,8 +57,6 @@ static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, _
 	if (!ref)
 		return cxlt_fail(-ENOSPC,
 				 "no room for a tuple; create the slice with a larger --size");
-	t = cxlt_at(s, ref);
-	memset(t, 0, CXLT_TUPLE_LINES * CXLT_LINE);
 	t->secret = cxlt_random(&w->rng);
 	t->id = (__u32)ctl->next_tuple;
 	cxlt_store(&ctl->next_tuple, ctl->next_tuple + 1);
@@ -65,6 +64,8 @@ static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, _
 	t->kind = CXLT_KIND_EXACT;
 	t->n_val = (__u8)n_val;
 	t->grow = grow ? 1 : 0;
+	t = cxlt_at(s, ref);
+	cxlt_tuple_store(t, &image);
 	if (cxlt_tuple_resize(s, &w->alloc, t, log2)) {
 		cxlt_free_object(s, &w->alloc, ref);
 		return cxlt_fail(-ENOSPC,

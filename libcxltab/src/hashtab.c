@@ -238,13 +238,13 @@ static bool fill_one(struct cxlt_bucket *array, __u32 mask, __u64 h, __u32 ref)
 		int i = free_slot(&array[i1]), j;
 
 		if (i >= 0) {
-			array[i1].slot[i] = CXLT_SLOT(tag, 0, ref);
+			cxlt_store(&array[i1].slot[i], CXLT_SLOT(tag, 0, ref));
 			return true;
 		}
 		j = free_slot(&array[i2]);
 		if (j >= 0) {
 			meta_count(&array[i1], tag, 1);
-			array[i2].slot[j] = CXLT_SLOT(tag, 1, ref);
+			cxlt_store(&array[i2].slot[j], CXLT_SLOT(tag, 1, ref));
 			return true;
 		}
 		if (round || !make_room(array, mask, i1, i2, NODES_MAX))

@@ -112,6 +112,21 @@ CXLT_INLINE __u64 cxlt_tuple_capacity(const struct cxlt_tuple *t)
 	return (__u64)CXLT_BUCKET_SLOTS << CXLT_GEO_LOG2(t->geo);
 }
 
+/* A tuple as a writer makes it, before it is stored. */
+union cxlt_tuple_image {
+	struct cxlt_tuple t;
+	__u64 w[CXLT_TUPLE_LINES * CXLT_LINE_WORDS];
+};
+
+/* Into lines that a reader may still hold from when they were another tuple: word by word. */
+CXLT_INLINE void cxlt_tuple_store(struct cxlt_tuple *t, const union cxlt_tuple_image *image)
+{
+	__u32 i;
+
+	for (i = 0; i < CXLT_TUPLE_LINES * CXLT_LINE_WORDS; i++)
+		cxlt_store((__u64 *)t + i, image->w[i]);
+}
+
 /* The body of entry `ref` (masked key words), by the tuple's kind. */
 CXLT_INLINE const __u64 *cxlt_entry_body(const struct cxlt_slice *s, const struct cxlt_tuple *t,
 					 __u32 ref)

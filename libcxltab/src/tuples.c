@@ -207,7 +207,8 @@ bool cxlt_tuple_lookup(struct change *c)
 int cxlt_tuple_create(struct change *c)
 {
 	struct cxlt_control *ctl = cxlt_control(c->s);
-	struct cxlt_tuple *t;
+	union cxlt_tuple_image image = {.w = {0}};
+	struct cxlt_tuple *t = &image.t;
 	__u32 i, ref;
 	int rc;
 
@@ -220,8 +221,6 @@ int cxlt_tuple_create(struct change *c)
 				CXLT_PLACE_DEVICE);
 	if (!ref)
 		return cxlt_no_room(c->s, "a tuple");
-	t = cxlt_at(c->s, ref);
-	memset(t, 0, CXLT_TUPLE_LINES * CXLT_LINE);
 	t->secret = cxlt_random(&c->w->rng);
 	t->id = (__u32)ctl->next_tuple;
 	cxlt_store(&ctl->next_tuple, ctl->next_tuple + 1);
@@ -233,6 +232,8 @@ int cxlt_tuple_create(struct change *c)
 		t->idx[i] = c->idx[i];
 		t->mask[i] = c->mask.w[c->idx[i]];
 	}
+	t = cxlt_at(c->s, ref);
+	cxlt_tuple_store(t, &image);
 	rc = cxlt_tuple_resize(c->s, &c->w->alloc, t, 1);
 	if (rc) {
 		cxlt_free_object(c->s, &c->w->alloc, ref);
