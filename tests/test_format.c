@@ -194,7 +194,7 @@ Test(format, an_alien_reader_finds_every_exact_entry)
 			h += alien_nh(&a, key[i][j], j);
 		e = alien_find(&a, u(&a, t * 64ULL, 8), alien_hash(h), key[i], 3, 16) * 64;
 		cr_assert_neq(e, 0, "key %d isn't where the format says", i);
-		cr_expect_eq(u(&a, e + 16 + 24, 8), i);
+		cr_expect_eq(u(&a, e + 16 + 24, 8), (__u64)i);
 		cr_expect_eq(u(&a, e + 16 + 32, 8), (__u64)~i);
 	}
 	cxlt_writer_close(w);

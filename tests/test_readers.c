@@ -19,7 +19,7 @@ struct race {
 	struct rnd r;	     /* of the writer */
 	__u32 table, stable, churn;
 	_Atomic int stop;
-	__u64 writes;
+	_Atomic __u64 writes;
 	void (*write)(struct race *);
 	__u8 present[4096];
 	struct cxlt_rule_spec drop, allow, other;

@@ -226,7 +226,7 @@ Test(writer, a_lock_nests_and_is_given_back_on_close)
 	cr_expect_eq(cxlt_writer_lock(f.w), 0);
 	cr_expect_eq(cxlt_rule_add(f.w, &spec), 0);
 	cxlt_writer_unlock(f.w);
-	cr_expect_eq(control(&f)->owner, cxlt_writer_id(f.w), "still held");
+	cr_expect_eq(control(&f)->owner, (__u64)cxlt_writer_id(f.w), "still held");
 	cxlt_writer_unlock(f.w);
 	cr_expect_eq(control(&f)->owner, 0);
 	cr_expect_eq(cxlt_rule_delete(g.w, &spec), 0);
