@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cxltab: one set of tables in coherent memory, executed by XDP, TC and a NIC alike. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cxltab.h"
 
@@ -80,9 +82,24 @@ static int run(int argc, char **argv)
 	return cli_dispatch(NULL, commands, argc, argv);
 }
 
+/*
+ * A standard stream that is closed stays unusable, but its number is taken: else the next file that is
+ * opened, a slice say, would get it, and what is printed would be written there.
+ */
+static void keep_std_fds(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+			_exit(CLI_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	int status;
+
+	keep_std_fds();
 
 	/* A reader that went away is a write error like others. */
 	signal(SIGPIPE, SIG_IGN);

@@ -253,7 +253,7 @@ static int show(const char *slice, double interval, int json, int watch)
 		}
 		s.alive = cxlt_statfile_alive(&f);
 		(json ? print_json : print_text)(&s, slice);
-	} while (watch && s.alive);
+	} while (watch && s.alive && !ferror(stdout));
 	cxlt_statfile_close(&f);
 	return 0;
 }

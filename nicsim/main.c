@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* nicsim: a NIC's fast path in userspace, reading the same slice as the host's programs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "nicsim.h"
 
@@ -15,7 +19,17 @@ static const struct {
 	{"bench", nicsim_cmd_bench, "the same fast path on generated or recorded packets"},
 };
 
-int main(int argc, char **argv)
+/* What is printed must not land in a file that happened to get a closed stream's number. */
+static void keep_std_fds(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+			_exit(NICSIM_FAILED);
+}
+
+static int run(int argc, char **argv)
 {
 	size_t i;
 
@@ -35,4 +49,18 @@ int main(int argc, char **argv)
 		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
 	puts("\nnicsim COMMAND --help says more; so does nicsim(8).");
 	return argc > 1 ? 0 : NICSIM_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	keep_std_fds();
+	/* A reader that went away is a write error like others. */
+	signal(SIGPIPE, SIG_IGN);
+	status = run(argc, argv);
+	errno = 0;
+	if (fflush(stdout) || ferror(stdout))
+		status = nicsim_fail("standard output: %s", strerror(errno ? errno : EIO));
+	return status;
 }
