@@ -403,6 +403,7 @@ int cmd_dump_flows(int argc, char **argv)
 	struct cxlt_slice *slice;
 	struct of_flow filter;
 	struct dump dump = {.filter = &filter};
+	__u32 tables;
 	int rc, n = cli_parse(&syntax, argc, argv);
 
 	if (n < 0)
@@ -413,6 +414,12 @@ int cmd_dump_flows(int argc, char **argv)
 	slice = cli_slice(argv[1], CXLT_ATTACH_READ);
 	if (!slice)
 		return CLI_FAILED;
+	tables = cxlt_slice_directory(slice)->n_tables;
+	if (filter.table != OF_TABLE_ANY && filter.table >= tables) {
+		cxlt_slice_close(slice);
+		return cli_fail("dump-flows: '%s': table %u: the slice has tables 0 to %u", argv[2],
+				filter.table, tables - 1);
+	}
 	rc = gather_all(slice, &dump);
 	if (!rc)
 		print_all(&dump, as_json);

@@ -55,8 +55,14 @@ static int create(const char *spec, const struct cxlt_slice_config *config, bool
 
 static int slice_create(int argc, char **argv)
 {
-	struct cxlt_slice_config config = {0};
-	struct cxlt_mat_config mat;
+	/* What the command line doesn't say; 0 isn't taken for it there, as the library would. */
+	struct cxlt_slice_config config = {
+		.size = 64 << 20,
+		.device_size = ~0ULL,
+		.max_tuples = CXLT_TUPLES_MAX,
+		.work_budget = 8192,
+	};
+	struct cxlt_mat_config mat = {0};
 	const char *profile = NULL;
 	bool print_json = false;
 	char err[256];
@@ -88,12 +94,15 @@ static int slice_create(int argc, char **argv)
 
 	if (n < 0)
 		return ~n;
+	if (!config.size || !config.device_size || !config.max_tuples || !config.work_budget)
+		return cli_usage(syntax.command,
+				 "--size, --device-size, --tuples and --budget can't be 0");
 	if (profile) {
 		if (cxlt_profile_read(profile, &config.profile, &mat, err, sizeof(err)))
 			return cli_fail("%s", err);
-		if (!config.device_size)
-			config.device_size = mat.domain;
 	}
+	if (config.device_size == ~0ULL)
+		config.device_size = mat.domain;
 	return create(argv[1], &config, print_json);
 }
 

@@ -252,6 +252,9 @@ int cmd_status(int argc, char **argv)
 
 	if (n < 0)
 		return ~n;
+	if (n && !cli_is_arena(argv[1]))
+		return cli_fail("%s: programs need a slice in a BPF arena, this is a file",
+				argv[1]);
 	if (n && access(pin_path(path, argv[1], "slice"), F_OK))
 		return cli_fail("no slice '%s'", argv[1]);
 	json_start(&j, stdout);

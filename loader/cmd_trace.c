@@ -42,9 +42,11 @@ static int ports_push(struct trace_ports *p, __u32 port)
 }
 
 /* "1,2,5-9" */
-static int ports_parse(struct trace_ports *p, const char *list)
+static int ports_parse(struct trace_ports *p, const char *whole)
 {
-	while (*list) {
+	const char *list = whole;
+
+	do {
 		unsigned long from, to;
 		char *end;
 
@@ -55,12 +57,13 @@ static int ports_parse(struct trace_ports *p, const char *list)
 			to = strtoul(list, &end, 10);
 		}
 		if (end == list || (*end && *end != ',') || to > OF_PORT_MAX || from > to)
-			return cli_usage("trace", "--ports: '%s' is no list such as 1,2,5-9", list);
+			return cli_usage("trace", "--ports: '%s' is no list such as 1,2,5-9",
+					 whole);
 		for (; from <= to; from++)
 			if (ports_push(p, from))
 				return cli_fail_errno(ENOMEM, "trace");
 		list = *end ? end + 1 : end;
-	}
+	} while (*list);
 	return CLI_OK;
 }
 

@@ -181,7 +181,7 @@ static int list_line(struct lister *l, const char *line, size_t len, unsigned in
 	hex = after + strspn(after, " \t");
 	if (after == line || *line == '-' || errno || port > 0xffffffff ||
 	    (hex == after && hex < end))
-		return cli_fail("%s:%u: a line is IN_PORT HEX", l->source, number);
+		return cli_fail("%s:%u:1: a line is IN_PORT HEX", l->source, number);
 	n = trace_hex(hex, end - hex, l->packet);
 	if (n < 0)
 		return cli_fail(

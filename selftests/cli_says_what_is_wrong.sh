@@ -38,16 +38,27 @@ says 2 'slice create: --json takes no argument' slice create ./other --json=yes
 says 2 'trace: give a PACKET or --packets' trace "$S"
 says 2 "trace: --path: 'lnline' .* did you mean inline" trace "$S" tcp --path lnline
 says 2 "trace: --ports: '1;2'" trace "$S" tcp --ports '1;2'
+says 2 "trace: --ports: '7-5'" trace "$S" tcp --ports 7-5
+says 2 "trace: --ports: ''" trace "$S" tcp --ports ''
 says 1 "exists" slice create "$S"
 says 1 './nothing.* No such file' dump-flows ./nothing
 says 1 'nothing' dump-flows nothing
 says 1 'size' slice create ./other --size 1K
+for option in size device-size tuples budget; do
+	says 2 "--$option.* can't be 0" slice create ./other "--$option" 0
+done
 [ ! -e ./other ] || fail "a slice that couldn't be made was left behind"
 says 1 "add-flow: 'tcp,tp_dts=1,actions=drop', column 5: " add-flow "$S" 'tcp,tp_dts=1,actions=drop'
 says 1 "dump-flows: 'tpc', column 1: " dump-flows "$S" tpc
+for c in dump-flows del-flows; do
+	says 1 "$c: 'table=64': table 64: the slice has tables 0 to 63" "$c" "$S" table=64
+done
+says 1 'programs need a slice in a BPF arena' status "$S"
 says 1 "trace: 'tcp,nw_dst=10.0.0.0/8', column " trace "$S" 'tcp,nw_dst=10.0.0.0/8'
 echo '1 0g' >packets
 says 1 'packets:1:3: ' trace "$S" --packets packets --path inline
+echo 'x 00' >packets
+says 1 'packets:1:1: ' trace "$S" --packets packets --path inline
 
 head -c 4096 /dev/zero >./zeros
 says 1 'zeros.*(magic|slice)' dump-flows ./zeros
@@ -56,6 +67,27 @@ says 1 'zeros.*(magic|slice)' dump-flows ./zeros
 refuses 1 sh -c "'$CXLTAB' dump-flows '$S' >/dev/full"
 assert_match "$OUTPUT" 'cxltab: standard output: No space left' "a full disk"
 refuses 1 sh -c "{ sleep 0.2; '$CXLTAB' dump-flows '$S'; echo \$? >status; } | true; exit \$(cat status)"
+
+refuses 1 sh -c "'$NICSIM' --help >/dev/full"
+assert_match "$OUTPUT" 'nicsim: standard output: No space left' "a full disk"
+
+# What was closed isn't replaced by the slice: nothing that is printed lands there.
+cp "$S" before
+for ((i = 0; i < 300; i++)); do
+	echo "priority=$i,udp,tp_dst=$i,actions=drop"
+done | cxltab add-flows "$S" -
+cp "$S" many
+refuses 1 sh -c "'$CXLTAB' dump-flows '$S' >&-"
+refuses 1 sh -c "'$CXLTAB' add-flow '$S' actions=foo 2>&-"
+refuses 1 sh -c "'$CXLTAB' add-flows '$S' - <&-"
+cmp "$S" many
+refuses 1 sh -c "'$NICSIM' bench --slice '$S' --packets 1000 >&-"
+cxltab slice check "$S"
+cp before "$S"
+
+# A slice that can't be made leaves nothing.
+refuses 1 cxltab slice create unmade --size 1M --device-size 64K
+assert_eq "$(find /run/cxltab /sys/fs/bpf/cxltab -name 'unmade*')" "" "what is left of it"
 
 # All that is printed is JSON on request.
 cxltab slice show "$S" --json | json 'd["rules"]' | grep -qx 1
