@@ -137,6 +137,8 @@ nicsim() { "$NICSIM" "$@"; }
 background() {
 	local log=$TMP/$1
 	shift
+	# Before it starts: whoever waits for a word in the log must not find the last process's.
+	: >"$log"
 	"$@" >"$log" 2>&1 &
 	PID=$!
 	defer kill -9 "$PID"
