@@ -101,26 +101,22 @@ CXLT_INLINE void cxlt_batch_buckets(const struct cxlt_view *v, struct cxlt_batch
 	}
 }
 
-/* Key i of the batch: fetches the first two lines of each entry whose tag fits. */
+/* Key i of the batch: fetches the first two lines of an entry whose tag fits, in each tuple. */
 CXLT_INLINE void cxlt_batch_entries(const struct cxlt_view *v, const struct cxlt_batch *b, __u32 i)
 {
-	__u32 t, s;
+	__u32 t;
 
 	for (t = 0; t < b->n_tuples; t++) {
 		const struct cxlt_bucket *bucket = cxlt_batch_bucket(v, b, i, t);
-		__u32 want = cxlt_hash_tag(b->hash[i][t]) << 1;
+		__u32 slot = cxlt_slot_find(bucket, cxlt_hash_tag(b->hash[i][t]) << 1);
+		const char *e;
 
-		for (s = 0; s < CXLT_BUCKET_SLOTS; s++) {
-			__u64 slot = cxlt_load(&bucket->slot[s]);
-			const char *e;
-
-			if (cxlt_likely(CXLT_SLOT_HEAD(slot) != want))
-				continue;
-			e = cxlt_line(v, CXLT_SLOT_REF(slot), 2);
-			if (e) {
-				cxlt_prefetch(e);
-				cxlt_prefetch(e + CXLT_LINE);
-			}
+		if (!slot)
+			continue;
+		e = cxlt_line(v, CXLT_SLOT_REF(cxlt_load(&bucket->slot[slot - 1])), 2);
+		if (e) {
+			cxlt_prefetch(e);
+			cxlt_prefetch(e + CXLT_LINE);
 		}
 	}
 }

@@ -197,20 +197,17 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 	for (i = 0; i < n; i++) {
 		const struct cxlt_bucket *b =
 			cxlt_line(v, CXLT_GEO_REF(geo) + ((__u32)h[i] & mask), 1);
-		__u32 want = cxlt_hash_tag(h[i]) << 1;
+		const char *e;
 
 		if (cxlt_unlikely(!b))
 			continue;
-		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
-			__u64 slot = cxlt_load(&b->slot[j]);
-			const char *e = (const char *)v->base + ((__u64)CXLT_SLOT_REF(slot) << 6);
-
-			if (CXLT_SLOT_HEAD(slot) != want)
-				continue;
-			cxlt_prefetch(e);
-			if ((2 + n_key + n_val) * 8 > CXLT_LINE)
-				cxlt_prefetch(e + CXLT_LINE);
-		}
+		j = cxlt_slot_find(b, cxlt_hash_tag(h[i]) << 1);
+		if (!j)
+			continue;
+		e = (const char *)v->base + ((__u64)CXLT_SLOT_REF(cxlt_load(&b->slot[j - 1])) << 6);
+		cxlt_prefetch(e);
+		if ((2 + n_key + n_val) * 8 > CXLT_LINE)
+			cxlt_prefetch(e + CXLT_LINE);
 	}
 	for (i = 0; i < n; i++) {
 		int r = cxlt_exact_try(v, t, geo, h[i], id, keys[i], n_key, vals[i], n_val);

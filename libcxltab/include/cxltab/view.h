@@ -61,6 +61,11 @@ CXLT_INLINE void __arena *cxlt_line(const struct cxlt_view *v, __u32 ref, __u32 
  */
 CXLT_INLINE __u32 cxlt_slot_find(const struct cxlt_bucket __arena *b, __u32 want)
 {
+#ifdef CXLT_HAVE_LOAD_HEADS
+	__u32 fit = cxlt_load_heads(b->slot, want) & ((1U << CXLT_BUCKET_SLOTS) - 1);
+
+	return fit ? (__u32)__builtin_ctz(fit) + 1 : 0;
+#else
 	__u32 i, at = 0;
 
 	for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
@@ -69,6 +74,7 @@ CXLT_INLINE __u32 cxlt_slot_find(const struct cxlt_bucket __arena *b, __u32 want
 		at |= (__u32)((__s64)(other - 1) >> 63) & (i + 1);
 	}
 	return at;
+#endif
 }
 
 /* A 64-bit word by its index in the slice; the index was made from a checked ref. */
