@@ -319,28 +319,84 @@ Test(crash, growth_of_a_tuple_can_die_at_every_store, .timeout = 120)
 	fixture_close(&x.f);
 }
 
+/* Buckets of the exact table, which has four. */
+static struct cxlt_bucket *bucket(__u32 i)
+{
+	struct cxlt_tuple *t = cxlt_line(&x.f.host, x.table, 2);
+
+	return (struct cxlt_bucket *)cxlt_line(&x.f.host, CXLT_GEO_REF(t->geo), 4) + i;
+}
+
+static int full(__u32 i)
+{
+	for (int j = 0; j < CXLT_BUCKET_SLOTS; j++)
+		if (!bucket(i)->slot[j])
+			return 0;
+	return 1;
+}
+
+/* An absent key that finds no free slot in either of its buckets; -1 if there is none. */
+static int must_displace(void)
+{
+	struct cxlt_tuple *t = cxlt_line(&x.f.host, x.table, 2);
+	__u32 from = rnd_below(&x.r, 60);
+
+	for (__u32 i = 0; i < 60; i++) {
+		__u64 k = (from + i) % 60;
+		__u64 h = cxlt_exact_hash(x.f.host.secrets, t->secret, &k, 1);
+
+		if (!x.exact[k] && full(h & 3) && full(cxlt_hash_other(h & 3, cxlt_hash_tag(h), 3)))
+			return k;
+	}
+	return -1;
+}
+
+static void delete_some_exact(void)
+{
+	x.op.kind = 5;
+	x.op.name = "delete an exact entry";
+	do
+		x.op.key[0] = rnd_below(&x.r, 60);
+	while (!x.exact[x.op.key[0]]);
+}
+
 Test(crash, an_exact_change_can_die_at_every_store, .timeout = 120)
 {
+	__u32 displaced = 0;
+
 	furnish("crash/an_exact_change");
-	/* Almost full: most inserts displace. */
-	for (__u32 i = 0; i < 4; i++) {
-		x.op.kind = 5;
-		x.op.name = "delete an exact entry";
-		do
-			x.op.key[0] = rnd_below(&x.r, 60);
-		while (!x.exact[x.op.key[0]]);
-		die_everywhere();
+	for (__u32 i = 0; displaced < 6 && i < 500; i++) {
+		int k;
+
+		delete_some_exact();
+		if (i < 2) {
+			die_everywhere();
+		} else {
+			cr_assert_eq(apply(x.f.w, x.table, &x.op), 0);
+			x.exact[x.op.key[0]] = 0;
+		}
+		k = must_displace();
+		if (k < 0) { /* anything, to fill it up again */
+			for (k = rnd_below(&x.r, 60); x.exact[k]; k = (k + 1) % 60)
+				;
+			x.exact[k] = x.op.key[1] = 5555;
+			x.op.key[0] = k;
+			cr_assert_eq(cxlt_exact_insert(x.f.w, x.table, x.op.key, &x.op.key[1]), 0);
+			continue;
+		}
 		x.op.kind = 3;
-		x.op.name = "insert an exact entry";
-		do
-			x.op.key[0] = rnd_below(&x.r, 60);
-		while (x.exact[x.op.key[0]]);
+		x.op.name = "insert by displacement";
+		x.op.key[0] = k;
 		x.op.key[1] = 7777 + i;
 		die_everywhere();
+		displaced++;
+		if (displaced > 1)
+			continue;
 		x.op.kind = 4;
 		x.op.name = "modify an exact entry";
 		x.op.key[1] = 8888 + i;
 		die_everywhere();
 	}
+	cr_expect_eq(displaced, 6);
 	fixture_close(&x.f);
 }

@@ -92,7 +92,7 @@ static void interleave(__u32 rounds, void (*begin)(void), void (*read)(void), vo
 			stopped(read, 1 + rnd_below(&r, loads), 1 + rnd_below(&r, 3));
 		judge();
 	}
-	cr_expect_gt(stops, rounds / 2);
+	cr_expect_gt(stops, 0);
 	cr_expect_gt(loads, 5);
 	fprintf(stderr, "steps: %u lookups of %u loads, stopped %llu times\n", rounds, loads,
 		stops);
@@ -133,9 +133,15 @@ static void exact_read(void)
 	ans.rc = cxlt_exact_find(&f.host, table, k, 2, ans.val, VAL);
 }
 
+/* One change, or many: a second one may hide what the first did. */
+static __u32 some(__u32 n)
+{
+	return rnd_one_in(&r, 2) ? 1 : 1 + rnd_below(&r, n);
+}
+
 static void exact_churn(void)
 {
-	for (int i = 0; i < 12; i++) {
+	for (__u32 i = some(12); i; i--) {
 		__u64 c = STABLE + rnd_below(&r, CHURN), k[2] = {c, ~c}, val[VAL];
 
 		exact_val(c, 0, val);
@@ -273,7 +279,7 @@ static struct cxlt_rule_spec tun_rule(__u64 i)
 
 static void rules_churn(void)
 {
-	for (int i = 0; i < 8; i++) {
+	for (__u32 i = some(8); i; i--) {
 		__u64 c = STABLE + rnd_below(&r, CHURN);
 		struct cxlt_rule_spec spec = tun_rule(c);
 

@@ -418,18 +418,23 @@ static struct cxlt_profile without(__u64 fields, __u64 sets, __u64 ops)
 Test(table, device_punts_exactly_where_a_rule_it_cannot_match_might_win, .timeout = 120)
 {
 	struct cxlt_slice_config cfg = {.size = 16 << 20};
+	__u32 punts = 0, lookups = 0;
 	static struct run x;
 
 	cfg.profile = without(BIT(CXLT_F_TP_DST) | BIT(CXLT_F_IPV6_SRC) | BIT(CXLT_F_METADATA) |
 				      BIT(CXLT_F_IP_TOS) | BIT(CXLT_F_IPV4_DST),
 			      0, 0);
-	run_open(&x, "table/device_fields", &cfg, 24, 3);
-	x.profile = &cfg.profile;
-	random_run(&x, rnd_scaled(4000));
-	cr_expect_gt(x.punts, x.lookups / 50, "%u of %u", x.punts, x.lookups);
-	cr_expect_lt(x.punts, x.lookups, "%u of %u", x.punts, x.lookups);
-	delete_all(&x);
-	run_close(&x);
+	for (int i = 0; i < 4; i++) {
+		run_open(&x, "table/device_fields", &cfg, 24, 3);
+		x.profile = &cfg.profile;
+		random_run(&x, rnd_scaled(1000));
+		punts += x.punts;
+		lookups += x.lookups;
+		delete_all(&x);
+		run_close(&x);
+	}
+	cr_expect_gt(punts, lookups / 50, "%u of %u", punts, lookups);
+	cr_expect_lt(punts, lookups, "%u of %u", punts, lookups);
 }
 
 Test(table, device_punts_exactly_before_an_action_it_lacks, .timeout = 120)
