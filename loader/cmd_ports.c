@@ -22,8 +22,8 @@ static void add_stats(struct cxlt_port_stats *to, const struct cxlt_port_stats *
 		t[i] += f[i];
 }
 
-/* Packets that ended as something else than sent: the reasons but RULE. */
-static __u64 drops(const struct cxlt_port_stats *st)
+/* Packets that ended as something else than sent: the reasons but RULE, and a device's punts. */
+static __u64 drops(const struct cxlt_port_stats *st, __u64 punts)
 {
 	__u64 sum = 0;
 	__u32 r;
@@ -31,6 +31,17 @@ static __u64 drops(const struct cxlt_port_stats *st)
 	for (r = 0; r < CXLT_N_REASONS; r++)
 		if (r != CXLT_R_RULE)
 			sum += st->reasons[r];
+	return sum - punts;
+}
+
+static __u64 punts_of(const struct cxlt_port_stats *device)
+{
+	__u64 sum = 0;
+	__u32 r;
+
+	for (r = 0; r < CXLT_N_REASONS; r++)
+		if (cxlt_reason_is_punt(r))
+			sum += device->reasons[r];
 	return sum;
 }
 
@@ -109,10 +120,13 @@ static void read_device(const struct cxlt_nic_stats *nic, struct rows *rows)
 	}
 }
 
-static void print_side(const char *side, const struct cxlt_port_stats *st)
+static void print_side(const char *side, const struct cxlt_port_stats *st, __u64 punts)
 {
-	printf("    %-6s rx pkts=%llu, bytes=%llu, drop=%llu\n", side, st->rx_packets, st->rx_bytes,
-	       drops(st));
+	printf("    %-6s rx pkts=%llu, bytes=%llu, drop=%llu", side, st->rx_packets, st->rx_bytes,
+	       drops(st, punts));
+	if (punts)
+		printf(", punt=%llu", punts);
+	printf("\n");
 	printf("    %-6s tx pkts=%llu, bytes=%llu, errs=%llu", "", st->tx_packets, st->tx_bytes,
 	       st->tx_errors);
 	if (st->upcalls)
@@ -134,10 +148,10 @@ static void print_rows(const struct rows *rows)
 		printf("  port %u%s%s%s:\n", row->port, *row->dev ? " (" : "", row->dev,
 		       *row->dev ? ")" : "");
 		if (row->on_host)
-			print_side("host", &row->host);
+			print_side("host", &row->host, 0);
 		if (row->on_device) {
-			print_side("device", &row->device);
-			print_side("rep", &row->punted);
+			print_side("device", &row->device, punts_of(&row->device));
+			print_side("rep", &row->punted, 0);
 		}
 	}
 }
@@ -185,7 +199,7 @@ int cmd_dump_ports(int argc, char **argv)
 		options,
 		"Prints packets and bytes per port, split by who handled them: the host's slow\n"
 		"path, the NIC on its own port, the NIC on the port's representor; and how they\n"
-		"ended.  drop counts every end but 'rule'.\n",
+		"ended.  punt is what the NIC left to the host, drop every other end but 'rule'.\n",
 	};
 	const struct cxlt_nic_stats *nic;
 	struct cxlt_slice *slice;

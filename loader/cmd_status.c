@@ -80,16 +80,25 @@ static void read_port(const char *slice, const struct portmap *maps, struct port
 	}
 }
 
+/* What is wrong with a port, for the text; "" if nothing. */
+static const char *trouble(const struct port *port, bool is_tc)
+{
+	bool tc = port->prog[CXLT_PATH_TC], xdp = port->prog[CXLT_PATH_XDP];
+
+	if (!tc && (is_tc || !xdp))
+		return ", NOT ATTACHED (the device is gone)";
+	if (!tc)
+		return ", NO TC PROGRAM (someone took it off: what needs copies goes to the host)";
+	return is_tc || xdp ? "" : ", NO XDP PROGRAM (someone took it off)";
+}
+
 static void print_port(const struct port *port)
 {
 	bool is_tc = !(port->p.flags & CXLT_PORT_XDP);
 	__u32 path;
 
 	printf("  port %u: %s (ifindex %u), mode %s%s\n", port->p.port, port->s.dev,
-	       port->p.ifindex, port_mode_name[port->s.mode],
-	       !port->prog[CXLT_PATH_TC] || (!is_tc && !port->prog[CXLT_PATH_XDP])
-		       ? ", NOT ATTACHED (the device is gone)"
-		       : "");
+	       port->p.ifindex, port_mode_name[port->s.mode], trouble(port, is_tc));
 	for (path = is_tc ? CXLT_PATH_TC : CXLT_PATH_XDP; path < CXLT_N_PATHS; path++) {
 		const struct cxlt_port_stats *st = &port->stats[path];
 

@@ -60,29 +60,13 @@ static double hit_rate(const struct cxlt_nic_stats *st)
 	return st->mat_lookups ? (double)st->mat_hits / st->mat_lookups : 0;
 }
 
-/* A reason of a packet that came in by a port is a punt unless the device ended it. */
-static int is_punt(int reason)
-{
-	switch (reason) {
-	case CXLT_R_NONE:
-	case CXLT_R_RULE:
-	case CXLT_R_RULE_DROP:
-	case CXLT_R_TTL_EXPIRED:
-	case CXLT_R_ONLY_IN_PORT:
-	case CXLT_R_CANT_EDIT:
-	case CXLT_R_TOO_MANY_TAGS:
-	case CXLT_R_INTERNAL: return 0;
-	}
-	return 1;
-}
-
 static __u64 punts(const struct cxlt_port_stats *p)
 {
 	__u64 n = 0;
 	int i;
 
 	for (i = 0; i < CXLT_N_REASONS; i++)
-		if (is_punt(i))
+		if (cxlt_reason_is_punt(i))
 			n += p->reasons[i];
 	return n;
 }
@@ -96,7 +80,7 @@ static void json_reasons(const struct cxlt_port_stats *p, const char *name, int 
 
 	printf("\"%s\": {", name);
 	for (i = 0; i < CXLT_N_REASONS; i++) {
-		if (!p->reasons[i] || is_punt(i) != want_punts)
+		if (!p->reasons[i] || cxlt_reason_is_punt(i) != want_punts)
 			continue;
 		printf("%s\"%s\": %llu", comma, cxlt_reason_name[i],
 		       (unsigned long long)p->reasons[i]);
@@ -164,7 +148,7 @@ static void text_reasons(const struct cxlt_port_stats *p, const char *label, int
 	int i, any = 0;
 
 	for (i = 0; i < CXLT_N_REASONS; i++) {
-		if (!p->reasons[i] || is_punt(i) != want_punts)
+		if (!p->reasons[i] || cxlt_reason_is_punt(i) != want_punts)
 			continue;
 		printf("%s %s=%llu", any ? "" : label, cxlt_reason_name[i],
 		       (unsigned long long)p->reasons[i]);

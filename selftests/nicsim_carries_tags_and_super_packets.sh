@@ -67,6 +67,12 @@ eventually 5 grep -q listening tags.log
 in_ns "${HOST[0]}" "$PYTHON" tags.py send x
 wait "$receiver" || fail "$(cat tags.log)"
 
+# A third tag is for the host to refuse: no drop of the NIC's.
+"$PYTHON" "$selftests/frames.py" send "${HOST[0]}" eth0 "02000000000202000000010288a8000581000006$(printf '%0100d' 0)"
+punts() { nicsim stats --slice "$slice" --interval 0 --json | json 'd["ports"][0]["net"]["punt_reasons"].get("too_many_tags")'; }
+punted() { [ "$(punts)" = 1 ]; }
+eventually 5 punted
+
 # ---- Super-packets and partial checksums through a rewrite.
 in_ns "${HOST[0]}" ip neighbour replace 10.0.0.99 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
 cat >bulk.py <<'END'

@@ -43,6 +43,7 @@ ping_tos 16
 assert_eq "$(punts)" '{"dev_action": 4, "dev_field": 4}' "punts of an action that the hardware lacks"
 ping_tos 32
 assert_eq "$(punts)" '{"dev_action": 8, "dev_field": 4}' "punts of a rewrite that the hardware lacks"
+assert_match "$(cxltab dump-ports "$slice" | grep -m1 device)" 'drop=0, punt=12$' "punts are no drops"
 assert_eq "$(nicsim stats --slice "$slice" --interval 0 --json | json 'd["mat"]["entries"]')" 256 "the profile's MAT"
 stop "$nic"
 

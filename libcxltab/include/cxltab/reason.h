@@ -90,6 +90,21 @@ extern const char *const cxlt_verdict_name[CXLT_N_VERDICTS];
 extern const char *const cxlt_verdict_meaning[CXLT_N_VERDICTS];
 extern const char *const cxlt_reason_name[CXLT_N_REASONS];
 extern const char *const cxlt_reason_meaning[CXLT_N_REASONS];
+
+/* Does a device that counts this reason hand the packet to the host?  Else it ended it itself. */
+CXLT_INLINE int cxlt_reason_is_punt(__u32 reason)
+{
+	switch (reason) {
+	case CXLT_R_NONE:
+	case CXLT_R_RULE:
+	case CXLT_R_RULE_DROP:
+	case CXLT_R_TTL_EXPIRED:
+	case CXLT_R_ONLY_IN_PORT:
+	case CXLT_R_CANT_EDIT: /* by phase 2 */
+	case CXLT_R_INTERNAL: return 0;
+	}
+	return 1;
+}
 #endif
 
 #endif
