@@ -372,3 +372,54 @@ Test(parity, inline_xdp_and_tc_do_the_same, .timeout = 170)
 	cr_assert_lt(handed_over, bpf_runs[PARITY_XDP] * 7 / 8);
 	cr_assert_lt(refused_by_kernel, bpf_runs[PARITY_TC] / 50);
 }
+
+/* ---- What the loaded programs count ---- */
+
+static struct parity_live *live;
+
+static void packet_counted_by(const struct parity_packet *p, enum parity_hook hook)
+{
+	int rc;
+
+	if (p->p.len < 14)
+		return;
+	parity_inline(&world.host, &world.ports, p, &want[0]);
+	rc = parity_live_run(live, hook, p);
+	if (rc == -EINVAL && hook == PARITY_TC && ends_in_l3(p))
+		return;
+	cr_assert_eq(rc, 0, "%s: %s", hook_name[hook], strerror(-rc));
+	if (hook == PARITY_XDP && want[0].copies)
+		return; /* handed over, uncounted */
+	parity_world_count(&world, &want[0], p->p.len, false);
+	bpf_runs[hook]++;
+}
+
+Test(parity, loaded_programs_count_what_inline_counts, .timeout = 170)
+{
+	__u64 n = number("N", rnd_scaled(PACKETS / 10)), i;
+	struct rnd r = rnd_new("parity/count");
+	const char *what;
+	__u32 t;
+
+	if (geteuid())
+		cr_skip_test("needs root, for BPF");
+	cr_assert_eq(sandbox_enter(&what), 0, "%s", what);
+	parity_world_config(&world, 0, &r);
+	cr_assert_eq(parity_world_open(&world, "counting"), 0, "%s", cxlt_error_text());
+	live = parity_live_open(world.slice, &world.ports);
+	cr_assert_not_null(live);
+	for (t = 0; t < 2 * TABLES; t++) {
+		parity_world_table(&world, rnd_next(&r));
+		for (i = 0; i < n; i++) {
+			parity_gen_packet(&world.gen, &packet[0]);
+			packet_counted_by(&packet[0], PARITY_XDP);
+			packet_counted_by(&packet[0], PARITY_TC);
+		}
+		parity_world_clear(&world); /* compares */
+		cr_assert_eq(world.bad, 0, "counters are wrong");
+	}
+	parity_live_close(live);
+	parity_world_close(&world);
+	cr_assert_gt(bpf_runs[PARITY_XDP], n);
+	cr_assert_gt(bpf_runs[PARITY_TC], n);
+}

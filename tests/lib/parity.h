@@ -51,6 +51,7 @@ struct parity_result {
 	__u64 cookie;
 	bool knows_rule; /* the path tells table, matched and cookie */
 	bool mat_hit;
+	bool copies;  /* inline only: XDP hands such a packet to TC */
 	__u32 n_hits; /* counters that are to be moved; inline only */
 	__u32 hits[CXLT_HOPS_MAX];
 	__u32 n_outputs; /* those beyond PARITY_OUTPUTS aren't in output[] */
@@ -110,5 +111,16 @@ void parity_bpf_close(struct parity_bpf *);
 int parity_bpf_run(struct parity_bpf *, const struct parity_packet *, struct parity_result *);
 /* Was the last packet handed over by XDP to TC? */
 bool parity_bpf_handed_over(const struct parity_bpf *);
+
+/*
+ * The programs themselves, as they are attached: they count in the slice and make upcalls; copies
+ * go nowhere, since every port is a loopback device that is down.
+ */
+struct parity_live;
+
+struct parity_live *parity_live_open(struct cxlt_slice *, const struct parity_ports *);
+void parity_live_close(struct parity_live *);
+/* 0 or -errno */
+int parity_live_run(struct parity_live *, enum parity_hook, const struct parity_packet *);
 
 #endif

@@ -84,3 +84,79 @@ bool parity_bpf_handed_over(const struct parity_bpf *b)
 {
 	return b->result.handed_over;
 }
+
+/* ---- Live ---- */
+
+struct parity_live {
+	struct bpfobj obj;
+	__u32 n_ports;
+	struct cxlt_port port[CXLT_PORTS_MAX];
+};
+
+static int set_live_ports(struct parity_live *l, const struct parity_ports *ports)
+{
+	static struct cxlt_flood flood;
+	__u32 zero = 0, i, ifindex = 1;
+	int rc = 0;
+
+	memset(&flood, 0, sizeof(flood));
+	l->n_ports = flood.n = ports->n;
+	for (i = 0; !rc && i < ports->n; i++) {
+		struct cxlt_port *p = &l->port[i];
+
+		*p = (struct cxlt_port){.port = ports->port[i], .ifindex = ifindex, .slot = i};
+		p->flags = CXLT_PORT_XDP | CXLT_PORT_TC | CXLT_PORT_REDIRECT;
+		flood.port[i] = *p;
+		rc = bpf_map__update_elem(l->obj.xdp->maps.ports, &p->port, sizeof(p->port), p,
+					  sizeof(*p), BPF_ANY);
+		if (!rc)
+			rc = bpf_map__update_elem(l->obj.xdp->maps.redirects, &i, sizeof(i),
+						  &ifindex, sizeof(ifindex), BPF_ANY);
+	}
+	if (!rc)
+		rc = bpf_map__update_elem(l->obj.xdp->maps.flood, &zero, sizeof(zero), &flood,
+					  sizeof(flood), BPF_ANY);
+	return rc;
+}
+
+struct parity_live *parity_live_open(struct cxlt_slice *slice, const struct parity_ports *ports)
+{
+	struct bpfobj_config config = {0};
+	struct parity_live *l = calloc(1, sizeof(*l));
+
+	if (!l || bpfobj_open(slice, &config, &l->obj)) {
+		free(l);
+		return NULL;
+	}
+	if (set_live_ports(l, ports)) {
+		parity_live_close(l);
+		return NULL;
+	}
+	return l;
+}
+
+void parity_live_close(struct parity_live *l)
+{
+	if (l)
+		bpfobj_close(&l->obj);
+	free(l);
+}
+
+/* A test run's device is the loopback device, which becomes the packet's port. */
+int parity_live_run(struct parity_live *l, enum parity_hook hook, const struct parity_packet *p)
+{
+	struct bpf_program *prog =
+		hook == PARITY_XDP ? l->obj.xdp->progs.cxlt_xdp : l->obj.tc->progs.cxlt_tc;
+	__u32 i = 0, lo = 1, ret;
+	struct cxlt_port in;
+	int rc;
+
+	while (i < l->n_ports - 1 && l->port[i].port != p->in_port)
+		i++;
+	in = l->port[i];
+	if (hook == PARITY_TC)
+		in.flags = CXLT_PORT_TC; /* every packet, marked by XDP or not */
+	rc = bpf_map__update_elem(l->obj.xdp->maps.devices, &lo, sizeof(lo), &in, sizeof(in),
+				  BPF_ANY);
+	return rc ? rc : test_run(bpf_program__fd(prog), p->p.b, p->p.len, NULL, 0, &ret);
+}

@@ -29,6 +29,7 @@ void parity_inline(const struct cxlt_view *v, const struct parity_ports *ports,
 	r->cookie = w.res.cookie;
 	r->knows_rule = true;
 	r->mat_hit = false;
+	r->copies = w.res.flags & CXLT_RES_COPIES;
 	r->n_hits = w.res.n_hits;
 	for (i = 0; i < r->n_hits; i++)
 		r->hits[i] = w.res.hits[i];
