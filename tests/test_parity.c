@@ -208,7 +208,7 @@ static void table_on_device(__u64 seed, __u64 n_packets)
 /* ---- XDP and TC ---- */
 
 static const char *const hook_name[2] = {"XDP", "TC"};
-static struct parity_bpf *bpf[2];
+static struct parity_bpf *bpf;
 static __u64 bpf_runs[2], handed_over, refused_by_kernel;
 
 /* The kernel may refuse to run an skb that ends inside its network header. */
@@ -221,7 +221,7 @@ static bool ends_in_l3(const struct parity_packet *p)
 
 static const char *bpf_difference(const struct parity_packet *p, __u32 hook)
 {
-	int rc = parity_bpf_run(bpf[hook], p, &got[0]);
+	int rc = parity_bpf_run(bpf, hook, p, &got[0]);
 
 	if (rc == -EINVAL && hook == PARITY_TC && ends_in_l3(p)) {
 		refused_by_kernel++;
@@ -254,7 +254,7 @@ static void packet_by_bpf(const struct parity_packet *p)
 			explain(hook_name[hook], hook == PARITY_XDP ? xdp_differs : tc_differs, p,
 				why, &want[0], &got[0]);
 		bpf_runs[hook]++;
-		handed_over += hook == PARITY_XDP && parity_bpf_handed_over(bpf[hook]);
+		handed_over += hook == PARITY_XDP && parity_bpf_handed_over(bpf);
 	}
 	verdicts[0][want[0].verdict]++;
 	reasons[0][want[0].reason]++;
@@ -334,7 +334,7 @@ Test(parity, inline_xdp_and_tc_do_the_same, .timeout = 170)
 	__u64 n = number("N", rnd_scaled(PACKETS)), only = number("TABLE", ~0ULL);
 	struct rnd r = rnd_new("parity"), worlds = rnd_fork(&r);
 	const char *what;
-	__u32 w, t, hook;
+	__u32 w, t;
 	char name[32];
 
 	if (geteuid())
@@ -344,10 +344,8 @@ Test(parity, inline_xdp_and_tc_do_the_same, .timeout = 170)
 		parity_world_config(&world, w, &worlds);
 		snprintf(name, sizeof(name), "parity%u", w);
 		cr_assert_eq(parity_world_open(&world, name), 0, "%s", cxlt_error_text());
-		for (hook = PARITY_XDP; hook <= PARITY_TC; hook++) {
-			bpf[hook] = parity_bpf_open(world.slice, hook, &world.ports);
-			cr_assert_not_null(bpf[hook]);
-		}
+		bpf = parity_bpf_open(world.slice, &world.ports);
+		cr_assert_not_null(bpf);
 		for (t = 0; t < 2 * TABLES; t++) {
 			__u64 seed = rnd_next(&r);
 
@@ -357,8 +355,7 @@ Test(parity, inline_xdp_and_tc_do_the_same, .timeout = 170)
 			table_by_bpf(seed, n);
 			cr_assert_eq(world.bad, 0, "counters are wrong");
 		}
-		parity_bpf_close(bpf[PARITY_XDP]);
-		parity_bpf_close(bpf[PARITY_TC]);
+		parity_bpf_close(bpf);
 		parity_world_close(&world);
 		cr_assert_eq(world.bad, 0, "the slice is inconsistent");
 	}

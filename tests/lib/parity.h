@@ -104,11 +104,11 @@ enum parity_hook {
 struct parity_bpf;
 
 /* Loads dry twins for a slice in an arena; NULL, with an error on stderr. */
-struct parity_bpf *parity_bpf_open(struct cxlt_slice *, enum parity_hook,
-				   const struct parity_ports *);
+struct parity_bpf *parity_bpf_open(struct cxlt_slice *, const struct parity_ports *);
 void parity_bpf_close(struct parity_bpf *);
 /* A packet of 14 bytes or more; 0 or -errno. */
-int parity_bpf_run(struct parity_bpf *, const struct parity_packet *, struct parity_result *);
+int parity_bpf_run(struct parity_bpf *, enum parity_hook, const struct parity_packet *,
+		   struct parity_result *);
 /* Was the last packet handed over by XDP to TC? */
 bool parity_bpf_handed_over(const struct parity_bpf *);
 

@@ -28,13 +28,11 @@ struct parity_bpf {
 	struct dry_result result;
 };
 
-struct parity_bpf *parity_bpf_open(struct cxlt_slice *slice, enum parity_hook hook,
-				   const struct parity_ports *ports)
+struct parity_bpf *parity_bpf_open(struct cxlt_slice *slice, const struct parity_ports *ports)
 {
 	struct parity_bpf *b = calloc(1, sizeof(*b));
 
-	if (b && dry_open(slice, hook == PARITY_XDP ? DRY_XDP : DRY_TC, ports->port, ports->n,
-			  &b->dry)) {
+	if (b && dry_open(slice, DRY_XDP, ports->port, ports->n, &b->dry)) {
 		free(b);
 		return NULL;
 	}
@@ -48,7 +46,8 @@ void parity_bpf_close(struct parity_bpf *b)
 	free(b);
 }
 
-int parity_bpf_run(struct parity_bpf *b, const struct parity_packet *p, struct parity_result *r)
+int parity_bpf_run(struct parity_bpf *b, enum parity_hook hook, const struct parity_packet *p,
+		   struct parity_result *r)
 {
 	static const __u8 kind[] = {
 		[CXLT_DRY_PORT] = PARITY_PORT,
@@ -56,9 +55,12 @@ int parity_bpf_run(struct parity_bpf *b, const struct parity_packet *p, struct p
 		[CXLT_DRY_CONTROLLER] = PARITY_CONTROLLER,
 		[CXLT_DRY_LOCAL] = PARITY_LOCAL,
 	};
-	int rc = dry_run(b->dry, p->in_port, p->p.b, p->p.len, &b->result);
 	__u32 i;
+	int rc;
 
+	/* A twin has both programs, and loading them is what takes time. */
+	b->dry->path = hook == PARITY_XDP ? DRY_XDP : DRY_TC;
+	rc = dry_run(b->dry, p->in_port, p->p.b, p->p.len, &b->result);
 	if (rc)
 		return rc;
 	r->verdict = b->result.verdict;
