@@ -17,7 +17,8 @@ struct change {
 	__u32 table;
 	__u32 tuple_flags;
 	const struct cxlt_key *value;
-	struct cxlt_key mask;
+	const struct cxlt_key *mask;
+	struct cxlt_key widened; /* mask of a shadow */
 	__u16 prio;
 	__u32 n_words;
 	__u8 idx[CXLT_KEY_WORDS];

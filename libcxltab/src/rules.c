@@ -190,14 +190,17 @@ void cxlt_change_init(struct change *c, struct cxlt_writer *w, const struct cxlt
 {
 	__u32 i;
 
-	memset(c, 0, sizeof(*c));
+	/* Field by field: the arrays are large, and this is done for each rule. */
+	c->tuple = NULL;
+	c->tref = 0;
+	c->n_words = 0;
 	c->w = w;
 	c->s = w->slice;
 	c->table = spec->table;
 	c->t = cxlt_table_at(c->s, spec->table);
 	c->tuple_flags = tuple_flags;
 	c->value = &spec->value;
-	c->mask = *mask;
+	c->mask = mask;
 	c->prio = spec->priority;
 	for (i = 0; i < CXLT_KEY_WORDS; i++) {
 		if (!mask->w[i])
@@ -252,7 +255,8 @@ int cxlt_change_remove(struct change *c, struct chain *ch)
 
 int cxlt_change_find(struct change *c, struct chain *ch)
 {
-	memset(ch, 0, sizeof(*ch));
+	ch->exists = ch->found = false;
+	ch->n = ch->at = 0;
 	if (!cxlt_tuple_lookup(c))
 		return -ENOENT;
 	c->hash = cxlt_hash_body(c->s, c->tuple, c->body);

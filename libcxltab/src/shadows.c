@@ -44,12 +44,11 @@ static void refer(struct cxlt_rule *e, int by)
 
 static void shadow_init(struct change *sh, struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 {
-	struct cxlt_key mask = spec->mask;
 	__u32 i;
 
 	for (i = 0; i < CXLT_KEY_WORDS; i++)
-		mask.w[i] &= w->dev_mask.w[i];
-	cxlt_change_init(sh, w, spec, &mask, CXLT_TUPLE_SHADOW);
+		sh->widened.w[i] = spec->mask.w[i] & w->dev_mask.w[i];
+	cxlt_change_init(sh, w, spec, &sh->widened, CXLT_TUPLE_SHADOW);
 }
 
 bool cxlt_shadow_add(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)

@@ -91,12 +91,12 @@ static bool chg_use_dim(struct change *c, __u32 dim)
 __u64 *cxlt_chg_word(struct change *c)
 {
 	struct cxlt_key k = {0};
-	__u32 dim = dim_of(c->value, &c->mask), i;
+	__u32 dim = dim_of(c->value, c->mask), i;
 
 	if (dim == CXLT_DIM_WIDE || !chg_use_dim(c, dim))
 		return &c->t->wide;
 	for (i = 0; i < CXLT_KEY_WORDS; i++)
-		k.w[i] = c->value->w[i] & c->mask.w[i];
+		k.w[i] = c->value->w[i] & c->mask->w[i];
 	return (__u64 *)cxlt_at(c->s, c->t->chg[dim - 1]) +
 	       cxlt_chg_index(c->s->view.secrets, &k, dim, c->s->dir.chg_log2);
 }
@@ -159,7 +159,7 @@ static bool tuple_is(const struct cxlt_tuple *t, const struct change *c)
 	if (t->n_words != c->n_words || t->table != c->table || t->flags != c->tuple_flags)
 		return false;
 	for (i = 0; i < c->n_words; i++)
-		if (t->idx[i] != c->idx[i] || t->mask[i] != c->mask.w[c->idx[i]])
+		if (t->idx[i] != c->idx[i] || t->mask[i] != c->mask->w[c->idx[i]])
 			return false;
 	return true;
 }
@@ -170,7 +170,7 @@ static __u64 mask_hash(const struct change *c)
 	__u32 i;
 
 	for (i = 0; i < c->n_words; i++)
-		h = (h ^ c->mask.w[c->idx[i]] ^ c->idx[i]) * 0x9e3779b97f4a7c15ULL;
+		h = (h ^ c->mask->w[c->idx[i]] ^ c->idx[i]) * 0x9e3779b97f4a7c15ULL;
 	return h ^ h >> 29;
 }
 
@@ -230,7 +230,7 @@ int cxlt_tuple_create(struct change *c)
 	t->flags = (__u8)c->tuple_flags;
 	for (i = 0; i < c->n_words; i++) {
 		t->idx[i] = c->idx[i];
-		t->mask[i] = c->mask.w[c->idx[i]];
+		t->mask[i] = c->mask->w[c->idx[i]];
 	}
 	t = cxlt_at(c->s, ref);
 	cxlt_tuple_store(t, &image);
