@@ -2,6 +2,7 @@
 /* Creating, attaching and destroying slices: what attach refuses, and that it says why. */
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -461,6 +462,38 @@ Test(slice, two_slices_see_nothing_of_each_other)
 	cxlt_slice_close(a.s);
 	cr_expect_eq(oracle_check(b.s), 0);
 	fixture_close(&b);
+}
+
+/* What its owner, or a disk, did to a slice is found by check; a writer that meets it stays inside. */
+Test(slice, writers_stay_inside_a_damaged_slice)
+{
+	static const __u64 prog = 0x0100000000000001;
+	struct cxlt_rule_spec top = gen_output(0, 32, 32, &prog), low = gen_output(0, 1, 1, &prog);
+	struct cxlt_rule_info info;
+	struct cxlt_table *table;
+	struct cxlt_rule *e;
+	struct fixture f;
+	__u64 list;
+
+	fixture_open(&f, 1 << 20);
+	for (int i = 1; i <= CXLT_CHAIN_MAX; i++)
+		cr_assert_eq(add_one(f.w, i, i), 0, "%s", cxlt_error_text());
+	cr_assert_eq(cxlt_rule_get(f.s, &low, &info), 0);
+	e = (struct cxlt_rule *)((char *)cxlt_slice_base(f.s) + info.ref * 64ULL);
+	e->prio = 40; /* the last of a full chain, above the first */
+	cr_expect_neq(oracle_check(f.s), 0);
+	cr_expect_eq(cxlt_rule_modify(f.w, &top), 0, "%s", cxlt_error_text());
+	e->next = 0xffffff00;
+	e->prio = 1;
+	cr_expect_eq(cxlt_rule_modify(f.w, &top), 0, "%s", cxlt_error_text());
+	table = (struct cxlt_table *)((char *)cxlt_slice_base(f.s) +
+				      cxlt_slice_directory(f.s)->tables * 64ULL);
+	list = table->list;
+	table->list = list | 0xffffff00;
+	cr_expect_eq(cxlt_rule_delete(f.w, &top), -ENOENT);
+	cr_expect_eq(add_one(f.w, 50, 50), -EUCLEAN, "%s", cxlt_error_text());
+	table->list = list;
+	fixture_close(&f);
 }
 
 Test(slice, handles_of_one_memfd_share_it)

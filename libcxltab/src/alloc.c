@@ -42,7 +42,8 @@ struct cxlt_chunk *cxlt_chunk_of(const struct cxlt_slice *s, __u32 ref, __u32 *o
 	if (ref < s->dir.chunk0 || i >= s->dir.n_chunks)
 		return NULL;
 	c = chunk_at(s, i);
-	if (!c->size || (at % CXLT_CHUNK_LINES) % c->size)
+	if (!c->size || (at % CXLT_CHUNK_LINES) % c->size || c->size > CXLT_CHUNK_LINES ||
+	    c->kind >= CXLT_N_KINDS)
 		return NULL;
 	*object = (at % CXLT_CHUNK_LINES) / c->size;
 	return c;

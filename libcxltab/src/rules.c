@@ -117,11 +117,15 @@ static void chain_read(const struct change *c, struct chain *ch)
 		return;
 	ref = CXLT_SLOT_REF(ch->place.bucket->slot[ch->place.slot]);
 	while (ref && ch->n < CXLT_CHAIN_MAX) {
-		const struct cxlt_rule *e = cxlt_at(c->s, ref);
+		const struct cxlt_rule *e = cxlt_line(&c->s->view, ref, 1);
 
-		if (e->prio > c->prio)
+		/* What a dead or hostile writer left: `at` stays within the chain whatever it holds. */
+		if (!e)
+			break;
+		if (ch->at == ch->n && e->prio > c->prio)
 			ch->at = ch->n + 1;
-		ch->found |= e->prio == c->prio;
+		else if (ch->at == ch->n && e->prio == c->prio)
+			ch->found = true;
 		ch->ref[ch->n++] = ref;
 		ref = e->next;
 	}

@@ -108,6 +108,28 @@ static const __u64 *list_items(const struct cxlt_slice *s, const struct cxlt_tab
 	return cxlt_at(s, CXLT_LIST_REF(t->list));
 }
 
+/*
+ * A writer that meets what can't be, left by a hostile owner or a file that went bad, must not be led
+ * outside the slice.  What exactly is wrong is `slice check`'s to say.
+ */
+static bool list_sound(const struct change *c)
+{
+	__u64 list = c->t->list;
+
+	return !CXLT_LIST_N(list) ||
+	       (CXLT_LIST_N(list) <= CXLT_TUPLES_MAX &&
+		cxlt_line(&c->s->view, CXLT_LIST_REF(list),
+			  (CXLT_LIST_N(list) + CXLT_LINE_WORDS - 1) / CXLT_LINE_WORDS));
+}
+
+static bool tuple_sound(const struct cxlt_slice *s, __u32 ref)
+{
+	const struct cxlt_tuple *t = cxlt_line(&s->view, ref, CXLT_TUPLE_LINES);
+
+	return t && CXLT_GEO_LOG2(t->geo) < 27 &&
+	       cxlt_line(&s->view, CXLT_GEO_REF(t->geo), 1U << CXLT_GEO_LOG2(t->geo));
+}
+
 int cxlt_list_publish(struct change *c, int prio)
 {
 	__u32 n = CXLT_LIST_N(c->t->list), old = CXLT_LIST_REF(c->t->list), i, k = 0, log2 = 0, ref;
@@ -115,6 +137,8 @@ int cxlt_list_publish(struct change *c, int prio)
 	__u64 *fresh, gen = c->t->list >> 48;
 	bool placed = prio < 0;
 
+	if (!list_sound(c))
+		return cxlt_fail(-EUCLEAN, "table %u's list of tuples is damaged", c->table);
 	while (8U << log2 < n + 1)
 		log2++;
 	ref = cxlt_alloc_lines(c->s, &c->w->alloc, CXLT_KIND_LIST, log2);
@@ -181,17 +205,22 @@ bool cxlt_tuple_lookup(struct change *c)
 	const __u64 *items = list_items(c->s, c->t);
 	__u32 i, slot = (__u32)(h >> 32) & 255;
 
+	c->tuple = NULL;
+	if (!list_sound(c))
+		return false;
+
 	/* The cache lives as long as nobody else writes; destroyed tuples leave it at once. */
 	if (c->w->tuple_cache[slot].hash == h && c->w->tuple_cache[slot].ref) {
 		c->tref = c->w->tuple_cache[slot].ref;
 		c->tuple = cxlt_at(c->s, c->tref);
-		if (c->tuple->id == c->w->tuple_cache[slot].id && tuple_is(c->tuple, c))
+		if (c->tuple->id == c->w->tuple_cache[slot].id && tuple_is(c->tuple, c) &&
+		    tuple_sound(c->s, c->tref))
 			return true;
 	}
 	for (i = 0; i < CXLT_LIST_N(c->t->list); i++) {
 		struct cxlt_tuple *t = cxlt_at(c->s, CXLT_ITEM_REF(items[i]));
 
-		if (!tuple_is(t, c))
+		if (!tuple_sound(c->s, CXLT_ITEM_REF(items[i])) || !tuple_is(t, c))
 			continue;
 		c->tref = CXLT_ITEM_REF(items[i]);
 		c->tuple = t;
@@ -213,10 +242,11 @@ int cxlt_tuple_create(struct change *c)
 	int rc;
 
 	if (CXLT_LIST_N(c->t->list) >= c->s->dir.max_tuples)
-		return cxlt_fail(-ENOSPC,
-				 "table %u has %u different masks, its whole budget; create "
-				 "the slice with a larger --tuples",
-				 c->table, c->s->dir.max_tuples);
+		return cxlt_fail(-ENOSPC, "table %u has %u different masks, its whole budget%s",
+				 c->table, c->s->dir.max_tuples,
+				 c->s->dir.max_tuples < CXLT_TUPLES_MAX
+					 ? "; create the slice with a larger --tuples"
+					 : "");
 	ref = cxlt_alloc_object(c->s, &c->w->alloc, CXLT_KIND_TUPLE, CXLT_TUPLE_LINES,
 				CXLT_PLACE_DEVICE);
 	if (!ref)
