@@ -174,12 +174,31 @@ static struct cxlt_rule_spec tun_rule(__u64 i, const __u64 *prog)
 	return spec;
 }
 
+/* On a connection: its change word is its own. */
+static struct cxlt_rule_spec conn_rule(__u64 i, const __u64 *prog)
+{
+	struct cxlt_rule_spec spec = gen_output(0, 10, i, prog);
+
+	spec.mask.w[CXLT_W_PORT] = ~0xffULL;
+	spec.mask.w[CXLT_W_IPV4] = ~0ULL;
+	spec.mask.w[CXLT_W_L4] = 0xffffffffULL << 32;
+	gen_set_field(&spec.value, CXLT_F_ETH_TYPE, 0x0800);
+	gen_set_field(&spec.value, CXLT_F_IPV4_SRC, 0x0a000000 + i);
+	gen_set_field(&spec.value, CXLT_F_TP_SRC, i);
+	return spec;
+}
+
 static const __u64 out1 = 0x0100000000000001;
+
+static struct cxlt_rule_spec any_rule(const struct race *a, __u64 i)
+{
+	return a->shape ? conn_rule(i, &out1) : tun_rule(i, &out1);
+}
 
 static void rule_churn(struct race *a)
 {
 	__u64 i = rnd_below(&a->r, a->churn);
-	struct cxlt_rule_spec spec = tun_rule(a->stable + i, &out1);
+	struct cxlt_rule_spec spec = any_rule(a, a->stable + i);
 	int rc = a->present[i] ? cxlt_rule_delete(a->f.w, &spec) : cxlt_rule_add(a->f.w, &spec);
 
 	if (rc < 0)
@@ -191,7 +210,7 @@ static void rule_find(struct race *a, struct rnd *r, struct tally *t)
 {
 	static struct cxlt_work w;
 	__u64 i = rnd_below(r, a->stable);
-	struct cxlt_rule_spec spec = tun_rule(i, &out1);
+	struct cxlt_rule_spec spec = any_rule(a, i);
 	int rc = fixture_classify(&a->f.host, &w, 0, &spec.value);
 
 	t->missed += !rc;
@@ -203,16 +222,20 @@ static void rule_find(struct race *a, struct rnd *r, struct tally *t)
 
 Test(readers, the_classifier_misses_no_stable_rule, .timeout = 170)
 {
-	open_race("readers/rules", 2 << 20);
-	x.stable = 600;
-	x.churn = 900;
-	for (__u64 i = 0; i < x.stable; i++) {
-		struct cxlt_rule_spec spec = tun_rule(i, &out1);
+	for (int conn = 0; conn < 2; conn++) {
+		open_race("readers/rules", 2 << 20);
+		x.shape = conn;
+		x.stable = 600;
+		x.churn = 950; /* 1550 in 1792 slots: 7/8 is where they would be doubled */
+		for (__u64 i = 0; i < x.stable; i++) {
+			struct cxlt_rule_spec spec = any_rule(&x, i);
 
-		cr_assert_eq(cxlt_rule_add(x.f.w, &spec), 0);
+			cr_assert_eq(cxlt_rule_add(x.f.w, &spec), 0);
+		}
+		race(conn ? "classifier, connections" : "classifier", rnd_scaled(1500000),
+		     rule_churn, rule_find);
+		fixture_close(&x.f);
 	}
-	race("classifier", rnd_scaled(2000000), rule_churn, rule_find);
-	fixture_close(&x.f);
 }
 
 /* The whole list: tuples come and go beside the one that is looked for. */

@@ -220,17 +220,35 @@ static __u64 version_low, version_high;
 static void modify_begin(void)
 {
 	exact_pick();
-	version_low = version_high;
+	/* The version that this key has by now. */
+	version_low = 0;
+	exact_read();
+	version_low = ans.val[0] >> 8 & 0xffffff;
 }
 
-static void modify_all(void)
+static void modify_key(__u64 i)
 {
-	version_high++;
-	for (__u64 i = 0; i < STABLE; i++) {
-		__u64 k[2] = {i, ~i}, val[VAL];
+	__u64 k[2] = {i, ~i}, val[VAL];
 
-		exact_val(i, version_high, val);
-		cr_assert_eq(cxlt_exact_modify(f.w, table, k, val), 0, "%s", cxlt_error_text());
+	exact_val(i, version_high, val);
+	cr_assert_eq(cxlt_exact_modify(f.w, table, k, val), 0, "%s", cxlt_error_text());
+}
+
+/*
+ * All keys once; or the one that is read twice or more, so that its slot is what it was and
+ * another entry stands in the same line.
+ */
+static void modify_some(void)
+{
+	if (rnd_one_in(&r, 2)) {
+		version_high++;
+		for (__u64 i = 0; i < STABLE; i++)
+			modify_key(i);
+		return;
+	}
+	for (__u32 n = 1 + rnd_below(&r, 4); n; n--) {
+		version_high++;
+		modify_key(ans.want);
 	}
 }
 
@@ -249,24 +267,12 @@ Test(steps, a_modified_value_is_never_torn, .timeout = 120)
 {
 	version_high = 0;
 	exact_open("steps/modified", 22, 0);
-	interleave(rnd_scaled(60000), modify_begin, exact_read, modify_all, modify_judge);
+	interleave(rnd_scaled(60000), modify_begin, exact_read, modify_some, modify_judge);
 }
 
 /* Rules. */
 static const __u64 out[4] = {0x0100000000000001, 0x0100000000000002, 0x0100000000000003,
 			     0x0100000000000004};
-
-static void rules_read(void)
-{
-	static struct cxlt_work w;
-	struct cxlt_key k = key;
-
-	gen_set_field(&k, CXLT_F_TUN_ID, ans.want);
-	ans.rc = classify(&w, &k);
-	ans.cookie = w.rule.cookie;
-	ans.n_prog = w.rule.n_prog;
-	memcpy(ans.prog, w.rule.prog, sizeof(ans.prog));
-}
 
 static struct cxlt_rule_spec tun_rule(__u64 i)
 {
@@ -277,15 +283,67 @@ static struct cxlt_rule_spec tun_rule(__u64 i)
 	return spec;
 }
 
+/* A rule whose change word is its own: only sequences say that another one displaced it. */
+static int by_connection;
+
+static struct cxlt_rule_spec conn_rule(__u64 i)
+{
+	struct cxlt_rule_spec spec = gen_output(0, 10, i, out);
+
+	spec.mask.w[CXLT_W_PORT] = ~0xffULL;
+	spec.mask.w[CXLT_W_IPV4] = ~0ULL;
+	spec.mask.w[CXLT_W_L4] = 0xffffffffULL << 32;
+	gen_set_field(&spec.value, CXLT_F_IN_PORT, 1);
+	gen_set_field(&spec.value, CXLT_F_ETH_TYPE, 0x0800);
+	gen_set_field(&spec.value, CXLT_F_IP_PROTO, 6);
+	gen_set_field(&spec.value, CXLT_F_IPV4_SRC, 0x0a000000 + i);
+	gen_set_field(&spec.value, CXLT_F_IPV4_DST, 0x0b000000 + i * 7);
+	gen_set_field(&spec.value, CXLT_F_TP_SRC, 1000 + i);
+	return spec;
+}
+
+static void rules_read(void)
+{
+	static struct cxlt_work w;
+	struct cxlt_key k = key;
+
+	if (by_connection)
+		k = conn_rule(ans.want).value;
+	else
+		gen_set_field(&k, CXLT_F_TUN_ID, ans.want);
+	ans.rc = classify(&w, &k);
+	ans.cookie = w.rule.cookie;
+	ans.n_prog = w.rule.n_prog;
+	memcpy(ans.prog, w.rule.prog, sizeof(ans.prog));
+}
+
+/* 4 buckets, which are doubled when more than 24 slots are taken: 10 stable rules and 14. */
+enum {
+	RULES_STABLE = 10,
+	RULES_CHURN = 14,
+	RULES_POOL = 34,
+};
+
+static int there;
+
+static void rules_pick(void)
+{
+	ans.want = rnd_below(&r, RULES_STABLE);
+}
+
 static void rules_churn(void)
 {
-	for (__u32 i = some(8); i; i--) {
-		__u64 c = STABLE + rnd_below(&r, CHURN);
-		struct cxlt_rule_spec spec = tun_rule(c);
+	for (__u32 i = some(8); i;) {
+		__u64 c = RULES_STABLE + rnd_below(&r, RULES_POOL);
+		struct cxlt_rule_spec spec = by_connection ? conn_rule(c) : tun_rule(c);
 
+		if (present[c] == (there < RULES_CHURN))
+			continue; /* as many as possible, always others */
 		cr_assert_geq(present[c] ? cxlt_rule_delete(f.w, &spec) : cxlt_rule_add(f.w, &spec),
 			      0, "%s", cxlt_error_text());
+		there += present[c] ? -1 : 1;
 		present[c] = !present[c];
+		i--;
 	}
 }
 
@@ -299,15 +357,19 @@ static void rules_judge(void)
 
 Test(steps, a_displaced_rule_wins_wherever_the_reader_stands, .timeout = 120)
 {
-	setup("steps/rules", 1 << 20);
-	memset(present, 0, sizeof(present));
-	memset(&key, 0, sizeof(key));
-	for (__u64 i = 0; i < STABLE; i++) {
-		struct cxlt_rule_spec spec = tun_rule(i);
+	for (by_connection = 0; by_connection < 2; by_connection++) {
+		setup("steps/rules", 1 << 20);
+		memset(present, 0, sizeof(present));
+		memset(&key, 0, sizeof(key));
+		there = 0;
+		for (__u64 i = 0; i < RULES_STABLE; i++) {
+			struct cxlt_rule_spec spec = by_connection ? conn_rule(i) : tun_rule(i);
 
-		cr_assert_eq(cxlt_rule_add(f.w, &spec), 0);
+			cr_assert_eq(cxlt_rule_add(f.w, &spec), 0);
+		}
+		interleave(rnd_scaled(60000), rules_pick, rules_read, rules_churn, rules_judge);
 	}
-	interleave(rnd_scaled(60000), exact_pick, rules_read, rules_churn, rules_judge);
+	by_connection = 0;
 }
 
 /*
