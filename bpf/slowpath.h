@@ -6,8 +6,9 @@
  * what was counted, and the upcall ring can't be forged by the slice's owner.  They are pinned
  * beside the slice, so that new programs take over old maps.
  *
- * A packet that needs copies, or a port that XDP can't redirect to, is handed over by XDP to the
- * TC program of the same port: original bytes, uncounted, and with a mark in front of the packet
+ * A packet that needs copies, a port that XDP can't redirect to, or a frame that pushed tags make
+ * too long for a redirect, is handed over by XDP to the TC program of the same port: original
+ * bytes, uncounted, and with a mark in front of the packet
  * (bpf_xdp_adjust_meta).  What XDP passes without the mark is for the host's own stack.  The mark
  * names slice and device, since metadata may outlive a trip over another port.
  *

@@ -18,6 +18,11 @@ struct {
 	__type(value, __u32);
 } redirects SEC(".maps");
 
+enum {
+	/* Beside the reasons: the device that it is for doesn't take the frame so long. */
+	CXLT_XDP_TOO_LONG = CXLT_REASON_MAX,
+};
+
 struct cxlt_adapter {
 	struct xdp_md *ctx;
 	struct cxlt_scratch *s;
@@ -121,6 +126,60 @@ static __always_inline int store_words(struct xdp_md *ctx, struct cxlt_frame *f,
 }
 
 /*
+ * The port that the packet is for, if it is for one: what isn't handed over has one at most.
+ * *pushes counts the tags pushed before that.
+ */
+static __always_inline const struct cxlt_port *only_output(const struct cxlt_work *w, __u32 *pushes)
+{
+	__u32 i, skip = 0;
+
+	*pushes = 0;
+	CXLT_FOR(i, w->res.n_ops, CXLT_OPS_MAX)
+	{
+		__u64 word;
+		__u32 op, port;
+
+		if (skip) {
+			skip--;
+			continue;
+		}
+		word = w->res.ops[i];
+		op = cxlt_op_code(word);
+		skip = cxlt_op_words(op) - 1;
+		if (op == CXLT_OP_PUSH_VLAN)
+			++*pushes;
+		if (op != CXLT_OP_OUTPUT && op != CXLT_OP_IN_PORT)
+			continue;
+		port = op == CXLT_OP_OUTPUT ? cxlt_op_arg(word) : w->in_port;
+		return bpf_map_lookup_elem(&ports, &port);
+	}
+	return NULL;
+}
+
+/*
+ * Does the packet's device take it with its pushed tags?  What is longer than MTU, Ethernet header
+ * and one tag would be counted as sent, and lost by the redirect; TC carries a tag beside the
+ * bytes.  Each push adds `tag_len` to the header copy's length: 0 if it shows the tags already.
+ */
+__noinline int cxlt_xdp_fits(struct xdp_md *ctx, struct cxlt_scratch *s, __u32 tag_len)
+{
+	const struct cxlt_port *out;
+	__u32 pushes, l3_len;
+
+	if (!s || cxlt_dry_every)
+		return 1;
+	out = only_output(&s->w, &pushes);
+	if (!out || !pushes)
+		return 1;
+	l3_len = s->w.frame.len + pushes * tag_len;
+	if (l3_len <= CXLT_ETH_HLEN + CXLT_TAG_HLEN)
+		return 1;
+	/* The length is given, since the helper knows that of the first fragment only. */
+	l3_len -= CXLT_ETH_HLEN + CXLT_TAG_HLEN;
+	return bpf_check_mtu(ctx, out->ifindex, &l3_len, 0, 0) <= 0;
+}
+
+/*
  * What is long is a global function, verified once: the loop over the gathered ops, with all of it
  * inlined, is more than the verifier walks.
  */
@@ -137,6 +196,8 @@ __noinline int cxlt_xdp_headers(struct xdp_md *ctx, struct cxlt_scratch *s,
 	rc = cxlt_edit_csum(f, fix);
 	if (rc)
 		return rc;
+	if (f->len > s->len && !cxlt_xdp_fits(ctx, s, 0))
+		return CXLT_XDP_TOO_LONG;
 	if (f->len != s->len && bpf_xdp_adjust_head(ctx, (int)(s->len - f->len)))
 		return CXLT_R_INTERNAL;
 	s->len = f->len;

@@ -41,32 +41,13 @@ static __always_inline int hand_over(struct xdp_md *ctx, struct cxlt_scratch *s)
 	return XDP_PASS;
 }
 
-/* Some port can't be redirected to: is one of this packet's? */
+/* Some port can't be redirected to: is it this packet's? */
 static __always_inline int needs_tc(const struct cxlt_work *w)
 {
-	__u32 i, skip = 0;
+	__u32 pushes;
+	const struct cxlt_port *out = only_output(w, &pushes);
 
-	CXLT_FOR(i, w->res.n_ops, CXLT_OPS_MAX)
-	{
-		const struct cxlt_port *out;
-		__u64 word;
-		__u32 op, port;
-
-		if (skip) {
-			skip--;
-			continue;
-		}
-		word = w->res.ops[i];
-		op = cxlt_op_code(word);
-		skip = cxlt_op_words(op) - 1;
-		if (op != CXLT_OP_OUTPUT && op != CXLT_OP_IN_PORT)
-			continue;
-		port = op == CXLT_OP_OUTPUT ? cxlt_op_arg(word) : w->in_port;
-		out = bpf_map_lookup_elem(&ports, &port);
-		if (out && !(out->flags & CXLT_PORT_REDIRECT))
-			return 1;
-	}
-	return 0;
+	return out && !(out->flags & CXLT_PORT_REDIRECT);
 }
 
 __noinline int cxlt_xdp_commit(struct xdp_md *ctx, struct cxlt_scratch *s)
@@ -83,6 +64,10 @@ static __always_inline int commit(struct xdp_md *ctx, struct cxlt_scratch *s)
 	int rc, act = XDP_DROP;
 
 	rc = cxlt_xdp_commit(ctx, s);
+	if (cxlt_unlikely(rc == CXLT_XDP_TOO_LONG)) { /* only the header copy was edited */
+		s->w.frame.len = came;
+		return hand_over(ctx, s);
+	}
 	if (s->local) {
 		act = XDP_PASS;
 	} else if (s->has_out && !cxlt_dry) {
@@ -117,7 +102,9 @@ static __always_inline int run(struct xdp_md *ctx, struct cxlt_scratch *s,
 		cxlt_resolve(view(), &s->w);
 	if (!leaves(r))
 		return drop(s);
-	if (r->flags & CXLT_RES_COPIES)
+	/* An upcall may leave before the packet has grown, and TC would repeat it: look now. */
+	if (r->flags & (CXLT_RES_COPIES | CXLT_RES_UPCALL) &&
+	    (r->flags & CXLT_RES_COPIES || !cxlt_xdp_fits(ctx, s, CXLT_TAG_HLEN)))
 		return hand_over(ctx, s);
 	if (cxlt_unlikely(s->in.flags & CXLT_PORT_MIXED) && needs_tc(&s->w))
 		return hand_over(ctx, s);
