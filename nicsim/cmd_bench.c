@@ -10,6 +10,7 @@
 #include "cost.h"
 #include "nicsim.h"
 #include "scenario.h"
+#include "statfile.h"
 
 static const char help[] =
 	"Usage: nicsim bench [OPTION...]\n"
@@ -305,9 +306,15 @@ static int get_slice(const struct options *o, const struct cxlt_slice_config *sc
 		     struct cxlt_slice **slice)
 {
 	char err[256];
+	__u64 pid;
 	int rc;
 
 	if (o->slice) {
+		/* Device counters have one writer: it adds without atomics. */
+		if (cxlt_statfile_is_served(o->slice, &pid))
+			return nicsim_fail("%s: a nicsim (pid %llu) serves this slice, and counts "
+					   "on the lines that bench would move",
+					   o->slice, (unsigned long long)pid);
 		if (cxlt_slice_attach(o->slice, CXLT_ATTACH_WRITE, slice))
 			return nicsim_fail("%s: %s", o->slice, cxlt_error_text());
 		if (o->profile &&

@@ -139,6 +139,24 @@ int cxlt_statfile_alive(const struct cxlt_statfile *f)
 	return 0;
 }
 
+int cxlt_statfile_is_served(const char *slice, __u64 *pid)
+{
+	struct cxlt_statfile f;
+	int served;
+
+	*pid = 0;
+	set_path(&f, slice);
+	f.fd = open(f.path, O_RDONLY | O_CLOEXEC);
+	if (f.fd < 0)
+		return 0;
+	served = cxlt_statfile_alive(&f);
+	/* Without it there is still the answer. */
+	if (served && pread(f.fd, pid, sizeof(*pid), offsetof(struct cxlt_nic_stats, pid)) < 0)
+		*pid = 0;
+	cxlt_statfile_close(&f);
+	return served;
+}
+
 void cxlt_statfile_close(struct cxlt_statfile *f)
 {
 	if (f->stats)

@@ -25,6 +25,8 @@ struct cxlt_statfile {
 int cxlt_statfile_create(struct cxlt_statfile *, const char *slice, char *err, size_t);
 /* Maps it for reading; `alive` is as of this moment. */
 int cxlt_statfile_open(struct cxlt_statfile *, const char *slice, char *err, size_t);
+/* Does a nicsim serve this slice, as of this moment?  Then *pid is its process, or 0: it starts. */
+int cxlt_statfile_is_served(const char *slice, __u64 *pid);
 /* Does its writer still run? */
 int cxlt_statfile_alive(const struct cxlt_statfile *);
 void cxlt_statfile_close(struct cxlt_statfile *);

@@ -39,6 +39,9 @@ done
 serve last
 refuses 1 nicsim run --slice "$slice" --port "1=${PORT[0]}"
 assert_match "$OUTPUT" "another nicsim \(pid $nic\) serves this slice" "a second nicsim"
+refuses 1 nicsim bench --slice "$slice" --packets 1000
+assert_match "$OUTPUT" "^nicsim: $slice: a nicsim \(pid $nic\) serves this slice, [^
+]*$" "a benchmark beside it"
 other=
 slice_add other
 refuses 1 nicsim run --slice "$other" --port "1=${PORT[0]}"
@@ -54,3 +57,4 @@ assert_match "$OUTPUT" "mine has an address: the host uses it" "a device that th
 assert_match "$(ip -o link show mine)" '<BROADCAST,MULTICAST' "a refused device is as it was"
 ping_ok 0 1 2
 stop "$nic"
+nicsim bench --slice "$slice" --packets 1000 >/dev/null # none serves it now
