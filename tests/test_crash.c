@@ -113,6 +113,14 @@ static void read_rules(const struct fixture *f)
 		rc = fixture_classify(&f->device, &work, s->table, &k);
 		cr_assert(rc >= 0 || rc == -CXLT_R_DEV_UNSEEN || rc == -CXLT_R_DEV_DOMAIN,
 			  "%s: state %d: device: %d", x.op.name, x.states, rc);
+		/* It punts, or agrees with one of the two. */
+		cr_assert(rc < 0 ||
+				  (rc && work.rule.n_prog &&
+				   work.rule.prog[0] >> 56 == CXLT_OP_PUNT) ||
+				  is_winner(&x.before, s->table, &k, rc) ||
+				  is_winner(&x.after, s->table, &k, rc),
+			  "%s: state %d: device: cookie %llu wins", x.op.name, x.states,
+			  work.rule.cookie);
 	}
 }
 
@@ -351,6 +359,19 @@ static int must_displace(void)
 	return -1;
 }
 
+/* Is there room for it, in a copy of the slice? */
+static int would_fit(__u64 k)
+{
+	int fd = fixture_memfd(cxlt_slice_base(x.f.s), SIZE), rc;
+	struct fixture f;
+
+	fixture_attach(&f, fd, 1);
+	close(fd);
+	rc = cxlt_exact_insert(f.w, x.table, &k, &k);
+	fixture_close(&f);
+	return !rc;
+}
+
 static void delete_some_exact(void)
 {
 	x.op.kind = 5;
@@ -376,9 +397,10 @@ Test(crash, an_exact_change_can_die_at_every_store, .timeout = 120)
 			x.exact[x.op.key[0]] = 0;
 		}
 		k = must_displace();
-		if (k < 0) { /* anything, to fill it up again */
-			for (k = rnd_below(&x.r, 60); x.exact[k]; k = (k + 1) % 60)
-				;
+		if (k < 0 || !would_fit(k)) { /* anything, to fill it up again */
+			k = rnd_below(&x.r, 60);
+			while (x.exact[k] || !would_fit(k))
+				k = (k + 1) % 60;
 			x.exact[k] = x.op.key[1] = 5555;
 			x.op.key[0] = k;
 			cr_assert_eq(cxlt_exact_insert(x.f.w, x.table, x.op.key, &x.op.key[1]), 0);
