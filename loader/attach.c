@@ -109,16 +109,41 @@ static int check_hooks(const struct attach_request *r, const struct link_info *l
 	return cli_fail("%s: its XDP hook is held by %s", r->dev, who);
 }
 
+/* Is the link on a device?  A pinned link outlives its device; one that can't be asked counts. */
+static bool link_is_alive(const char *slice, const char *kind, __u32 port)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+	char path[PIN_PATH];
+	int fd = bpf_obj_get(link_pin(path, slice, kind, port)), rc;
+
+	if (fd < 0)
+		return errno != ENOENT;
+	rc = bpf_link_get_info_by_fd(fd, &info, &len);
+	close(fd);
+	if (rc)
+		return true;
+	return info.type == BPF_LINK_TYPE_XDP ? info.xdp.ifindex : info.tcx.ifindex;
+}
+
+/* The number must be free; a port whose device has vanished makes room. */
 static int check_port(const struct attach_request *r)
 {
 	struct port_state old;
 	char path[PIN_PATH];
+	int status;
 
 	if (access(link_pin(path, r->slice, "tc", r->port), F_OK))
 		return CLI_OK;
 	if (port_state_read(r->slice, r->port, &old))
 		return cli_fail("%s: port %u is taken", r->slice, r->port);
-	return cli_fail("%s: port %u is %s already", r->slice, r->port, old.dev);
+	if (link_is_alive(r->slice, "tc", r->port) || link_is_alive(r->slice, "xdp", r->port))
+		return cli_fail("%s: port %u is %s already", r->slice, r->port, old.dev);
+	status = detach_port(r->slice, r->port);
+	if (!status)
+		cli_note("%s: cleaned up port %u, whose %s isn't attached any more", r->slice,
+			 r->port, old.dev);
+	return status;
 }
 
 static __u16 port_flags(const struct attach_request *r)
@@ -188,9 +213,9 @@ int attach_port(const struct attach_request *r)
 	if (rc)
 		return cli_fail_errno(rc, "%s", r->dev);
 	sweep(r->slice);
-	status = check_port(r);
+	status = check_hooks(r, &link);
 	if (!status)
-		status = check_hooks(r, &link);
+		status = check_port(r);
 	if (!status && !bpfobj_is_loaded(r->slice))
 		status = bpfobj_load(r->slice, &again);
 	if (status)
