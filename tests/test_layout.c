@@ -72,9 +72,9 @@ Test(layout, control_and_intents)
 	EXPECT_MEMBERS(struct cxlt_control, 256, M(cxlt_control, version, 0, 8),
 		       M(cxlt_control, floor, 8, 8), M(cxlt_control, pad0, 16, 48),
 		       M(cxlt_control, owner, 64, 8), M(cxlt_control, handoffs, 72, 8),
-		       M(cxlt_control, turns, 80, 8), M(cxlt_control, pad1, 88, 40),
-		       M(cxlt_control, next_tuple, 128, 8), M(cxlt_control, resizes, 136, 8),
-		       M(cxlt_control, pad2, 144, 112));
+		       M(cxlt_control, turns, 80, 8), M(cxlt_control, ids, 88, 8),
+		       M(cxlt_control, pad1, 96, 32), M(cxlt_control, next_tuple, 128, 8),
+		       M(cxlt_control, resizes, 136, 8), M(cxlt_control, pad2, 144, 112));
 	EXPECT_MEMBERS(struct cxlt_intent, 64, M(cxlt_intent, op, 0, 8), M(cxlt_intent, arg, 8, 32),
 		       M(cxlt_intent, pid, 40, 8), M(cxlt_intent, comm, 48, 16));
 }
@@ -131,10 +131,16 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_MAGIC, 0x01316261746c7863ULL);
 	cr_expect(!memcmp(&(__u64){CXLT_MAGIC}, "cxltab1\1", 8));
 	cr_expect_eq(CXLT_MAJOR, 1);
-	cr_expect_eq(CXLT_MINOR, 0);
+	cr_expect_eq(CXLT_MINOR, 1);
 	cr_expect_eq(CXLT_BYTE_ORDER, 0x01020304);
 	cr_expect_eq(CXLT_FEAT_INCOMPAT, 0);
-	cr_expect_eq(CXLT_FEAT_RO_COMPAT, 0);
+	cr_expect_eq(CXLT_FEAT_PARALLEL, 1);
+	cr_expect_eq(CXLT_FEAT_RO_COMPAT, 1);
+	cr_expect_eq(CXLT_INTENT_IDLE, 0);
+	cr_expect_eq(CXLT_INTENT_CHANGE, 1);
+	cr_expect_eq(CXLT_INTENT_LEFT, 2);
+	cr_expect_eq(CXLT_META_OWNED(7), 7 << 24);
+	cr_expect_eq(CXLT_WRITER_GONE, 254);
 	cr_expect_eq(CXLT_CHUNK_LINES, 256);
 	cr_expect_eq(CXLT_TABLES, 64);
 	cr_expect_eq(CXLT_EXACTS, 16);
@@ -313,9 +319,9 @@ Test(layout, a_new_slice_has_the_documented_bytes)
 	cr_expect_arr_eq(p, "cxltab1\1", 8);
 	cr_expect_arr_eq(p + 8, "\x04\x03\x02\x01", 4);
 	cr_expect_eq(get(p, 12, 2), 1);
-	cr_expect_eq(get(p, 14, 2), 0);
+	cr_expect_eq(get(p, 14, 2), 1);
 	cr_expect_eq(get(p, 16, 4), 0);
-	cr_expect_eq(get(p, 20, 4), 0);
+	cr_expect_eq(get(p, 20, 4), 1);
 	cr_expect_eq(get(p, 24, 4), 0);
 	cr_expect_eq(get(p, 28, 4) * 64, 4 << 20);
 	/* Whole chunks of the device domain, at most what was asked for. */

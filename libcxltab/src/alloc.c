@@ -3,7 +3,11 @@
  * Lines: objects of one kind and size from chunks with a bitmap, bucket arrays from runs of
  * chunks.  A bit is set before the object is filled and cleared after it is unreachable, so a
  * writer that dies leaks at most what a repair finds unreachable.  A chunk keeps its kind and
- * size for good (type stability).  Caller: the holder of the write lock.
+ * size for good (type stability).
+ *
+ * Writers take and free objects at once: a bit is won by a fetch-or, a chunk by a compare-and-swap of
+ * its descriptor's first word.  Each handle keeps to chunks that it has claimed, as long as they
+ * have room.  Spans belong to the writer that has the slice alone.
  */
 #include <string.h>
 
@@ -34,24 +38,44 @@ void cxlt_alloc_reset(struct cxlt_alloc *a)
 	memset(a->recent, 0, sizeof(a->recent));
 }
 
+/* kind 8 | pad 8 | size 16 | span 32: a descriptor's first word. */
+static __u64 chunk_head(const struct cxlt_chunk *c)
+{
+	return cxlt_load((const __u64 *)c);
+}
+
+static __u64 head_of(int kind, __u32 lines)
+{
+	return (__u64)kind | (__u64)lines << 16;
+}
+
 struct cxlt_chunk *cxlt_chunk_of(const struct cxlt_slice *s, __u32 ref, __u32 *object)
 {
-	__u32 at = ref - s->dir.chunk0, i = at / CXLT_CHUNK_LINES;
+	__u32 at = ref - s->dir.chunk0, i = at / CXLT_CHUNK_LINES, size;
 	struct cxlt_chunk *c;
 
 	if (ref < s->dir.chunk0 || i >= s->dir.n_chunks)
 		return NULL;
 	c = chunk_at(s, i);
-	if (!c->size || (at % CXLT_CHUNK_LINES) % c->size || c->size > CXLT_CHUNK_LINES ||
-	    c->kind >= CXLT_N_KINDS)
+	size = (chunk_head(c) >> 16) & 0xffff;
+	if (!size || (at % CXLT_CHUNK_LINES) % size || size > CXLT_CHUNK_LINES ||
+	    (chunk_head(c) & 0xff) >= CXLT_N_KINDS)
 		return NULL;
-	*object = (at % CXLT_CHUNK_LINES) / c->size;
+	*object = (at % CXLT_CHUNK_LINES) / size;
 	return c;
 }
 
 static __u32 per_chunk(__u32 lines)
 {
 	return CXLT_CHUNK_LINES / lines;
+}
+
+/* Wins an object's bit; false if somebody else has it. */
+static bool win(struct cxlt_chunk *c, __u32 object)
+{
+	__u64 bit = 1ULL << (object % 64);
+
+	return !(cxlt_fetch_or(&c->used[object / 64], bit) & bit);
 }
 
 /* A free object of chunk i, marked used; 0 if the chunk is full. */
@@ -62,22 +86,23 @@ static __u32 take(struct cxlt_slice *s, __u32 i, __u32 lines)
 
 	for (w = 0; w * 64 < n; w++) {
 		__u64 used = cxlt_load(&c->used[w]);
-		__u32 bit;
 
-		if (used == ~0ULL)
-			continue;
-		bit = (__u32)__builtin_ctzll(~used);
-		if (w * 64 + bit >= n)
-			return 0;
-		cxlt_store(&c->used[w], used | 1ULL << bit);
-		return chunk_ref(s, i) + (w * 64 + bit) * lines;
+		while (used != ~0ULL) {
+			__u32 object = w * 64 + (__u32)__builtin_ctzll(~used);
+
+			if (object >= n)
+				return 0;
+			if (win(c, object))
+				return chunk_ref(s, i) + object * lines;
+			used = cxlt_load(&c->used[w]);
+		}
 	}
 	return 0;
 }
 
 static bool is_class(const struct cxlt_chunk *c, int kind, __u32 lines)
 {
-	return c->kind == kind && c->size == lines;
+	return (__u32)chunk_head(c) == head_of(kind, lines);
 }
 
 /*
@@ -101,46 +126,53 @@ static bool claim(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 li
 
 	if (i < from)
 		i = from;
-	while (i < to && chunk_at(s, i)->kind != CXLT_KIND_FREE)
-		i++;
+	for (; i < to && !is_reserved(s, kind, i); i++) {
+		__u64 head = chunk_head(chunk_at(s, i));
+
+		if (!(head & 0xff) && cxlt_cas((__u64 *)chunk_at(s, i), head, head_of(kind, lines)))
+			break;
+	}
 	a->next_free[host] = i;
-	if (i >= to || is_reserved(s, kind, i))
-		return false;
-	chunk_at(s, i)->size = (__u16)lines;
-	cxlt_write_barrier();
-	chunk_at(s, i)->kind = (__u8)kind;
 	*out = i;
-	return true;
+	return i < to && !is_reserved(s, kind, i);
 }
 
-/* An object from chunks [from, to): the hinted chunk, a scan if one may help, a new chunk. */
+/* An object of any chunk of its class in [from, to). */
+static __u32 scan(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 lines, __u32 from,
+		  __u32 to)
+{
+	__u32 i, ref;
+
+	for (i = from; i < to; i++) {
+		ref = is_class(chunk_at(s, i), kind, lines) ? take(s, i, lines) : 0;
+		if (ref) {
+			a->hint[kind][lines] = i + 1;
+			return ref;
+		}
+	}
+	a->scan[kind][lines] = 0;
+	return 0;
+}
+
+/*
+ * An object from chunks [from, to): the hinted chunk, a scan if one may help, a new chunk; and a scan
+ * whatever we know, since others may have freed something.
+ */
 static __u32 take_in(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 lines, __u32 from,
 		     __u32 to)
 {
-	__u32 *hint = &a->hint[kind][lines], i, ref;
+	__u32 hint = a->hint[kind][lines] - 1, ref = 0, i;
+	bool scanned = a->scan[kind][lines];
 
-	if (*hint && *hint - 1 >= from && *hint - 1 < to &&
-	    is_class(chunk_at(s, *hint - 1), kind, lines)) {
-		ref = take(s, *hint - 1, lines);
-		if (ref)
-			return ref;
+	if (hint + 1 && hint >= from && hint < to && is_class(chunk_at(s, hint), kind, lines))
+		ref = take(s, hint, lines);
+	if (!ref && scanned)
+		ref = scan(s, a, kind, lines, from, to);
+	while (!ref && claim(s, a, kind, lines, from, to, &i)) {
+		a->hint[kind][lines] = i + 1;
+		ref = take(s, i, lines);
 	}
-	if (a->scan[kind][lines]) {
-		for (i = from; i < to; i++) {
-			if (!is_class(chunk_at(s, i), kind, lines))
-				continue;
-			ref = take(s, i, lines);
-			if (ref) {
-				*hint = i + 1;
-				return ref;
-			}
-		}
-		a->scan[kind][lines] = 0;
-	}
-	if (!claim(s, a, kind, lines, from, to, &i))
-		return 0;
-	*hint = i + 1;
-	return take(s, i, lines);
+	return ref || scanned ? ref : scan(s, a, kind, lines, from, to);
 }
 
 static __u32 take_recent(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 lines,
@@ -151,15 +183,13 @@ static __u32 take_recent(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, _
 		struct cxlt_chunk *c = cxlt_chunk_of(s, ref, &object);
 
 		if (!c || !is_class(c, kind, lines) || ref >= limit) {
-			a->scan[kind][c ? c->size : lines] = 1;
+			a->scan[kind][c ? (chunk_head(c) >> 16) & 0xffff : lines] = 1;
 			a->recent[kind].n--;
 			return 0;
 		}
 		a->recent[kind].n--;
-		if (c->used[object / 64] >> (object % 64) & 1)
-			continue;
-		cxlt_store(&c->used[object / 64], c->used[object / 64] | 1ULL << (object % 64));
-		return ref;
+		if (win(c, object))
+			return ref;
 	}
 	return 0;
 }
@@ -184,16 +214,17 @@ __u32 cxlt_alloc_object(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __
 
 void cxlt_free_object(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
 {
-	__u32 object;
+	__u32 object, kind;
 	struct cxlt_chunk *c = cxlt_chunk_of(s, ref, &object);
 
 	if (!c)
 		return;
-	cxlt_store(&c->used[object / 64], c->used[object / 64] & ~(1ULL << (object % 64)));
-	if (a->recent[c->kind].n < 256)
-		a->recent[c->kind].ref[a->recent[c->kind].n++] = ref;
+	kind = chunk_head(c) & 0xff;
+	cxlt_fetch_and(&c->used[object / 64], ~(1ULL << (object % 64)));
+	if (a->recent[kind].n < 256)
+		a->recent[kind].ref[a->recent[kind].n++] = ref;
 	else
-		a->scan[c->kind][c->size] = 1;
+		a->scan[kind][(chunk_head(c) >> 16) & 0xffff] = 1;
 }
 
 /*

@@ -2,7 +2,8 @@
 /*
  * change_rule.h - one change of one OpenFlow table, as its steps hand it on: tuples.c finds or
  * makes the tuple and its change word, rules.c the entry, shadows.c the device's stand-in.
- * All of it belongs to the holder of the write lock.
+ * "Alone" says what only a writer may do that has the slice alone; all else goes in a change beside
+ * other writers too, and answers CXLT_ALONE where it can't.
  */
 #ifndef CXLTAB_CHANGE_RULE_H
 #define CXLTAB_CHANGE_RULE_H
@@ -27,6 +28,7 @@ struct change {
 	struct cxlt_tuple *tuple;
 	__u64 hash;
 	__u64 *chg;
+	bool emptied; /* the tuple has lost its last rule */
 };
 
 struct content {
@@ -36,6 +38,8 @@ struct content {
 	__u32 flags;
 	__u32 n_prog;
 	const __u64 *prog;
+	bool modify; /* there must be a rule, whose counters, flags and age go on */
+	bool shadow; /* one was made for it */
 };
 
 struct chain {
@@ -45,6 +49,7 @@ struct chain {
 	__u32 ref[CXLT_CHAIN_MAX];
 	__u32 at; /* index of the rule with c->prio, or where it would go */
 	bool found;
+	__u32 counters, flags; /* of the rule that was replaced or removed */
 };
 
 CXLT_INLINE struct cxlt_table *cxlt_table_at(const struct cxlt_slice *s, __u32 table)
@@ -57,14 +62,16 @@ int cxlt_no_room(const struct cxlt_slice *, const char *what);
 /* Before and after everything that a change publishes. */
 void cxlt_chg_begin(__u64 *word);
 void cxlt_chg_end(__u64 *word);
-/* The word of the match's most specific dimension, which it brings into use. */
+/* The word of the match's most specific dimension; alone, it is brought into use. */
 __u64 *cxlt_chg_word(struct change *);
-/* A new list without the tuple, then with it at priority `prio` unless `prio` is negative. */
+/* Is that dimension in use? */
+bool cxlt_chg_ready(const struct change *);
+/* Alone: a new list without the tuple, then with it at priority `prio` unless `prio` is negative. */
 int cxlt_list_publish(struct change *, int prio);
 /* The tuple's priority in the list, -1 if it is not there. */
 int cxlt_list_prio(const struct change *);
 bool cxlt_tuple_lookup(struct change *);
-/* A tuple that no list names yet. */
+/* Alone: a tuple that no list names yet. */
 int cxlt_tuple_create(struct change *);
 void cxlt_tuple_discard(struct change *); /* one that no list names */
 void cxlt_tuple_destroy(struct change *);
@@ -72,13 +79,16 @@ void cxlt_tuple_destroy(struct change *);
 /* rules.c */
 void cxlt_change_init(struct change *, struct cxlt_writer *, const struct cxlt_rule_spec *,
 		      const struct cxlt_key *mask, __u32 tuple_flags);
-/* Finds the rule that the change names; -ENOENT. */
+/* Finds the tuple, and hashes the key; false if there is none. */
+bool cxlt_change_tuple(struct change *);
+/* Finds the rule that the change names, as it is now; -ENOENT. */
 int cxlt_change_find(struct change *, struct chain *);
-/* After cxlt_change_find(): stores an entry in place of the one that is there, if one is. */
+/* After one of them: stores an entry, in place of the one that is there if one is. */
 int cxlt_change_put(struct change *, struct chain *, const struct content *);
+/* -ENOENT if there is none (any more). */
 int cxlt_change_remove(struct change *, struct chain *);
 
-/* shadows.c */
+/* shadows.c; alone */
 /* One more rule behind the shadow of this match; false if only table.unseen can speak for it. */
 bool cxlt_shadow_add(struct cxlt_writer *, const struct cxlt_rule_spec *);
 void cxlt_shadow_remove(struct cxlt_writer *, const struct cxlt_rule_spec *);

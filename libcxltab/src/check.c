@@ -326,8 +326,9 @@ static __u64 audit_tuple(struct audit *a, __u32 ref, int kind)
 	for (i = 0; i <= x.mask; i++)
 		audit_counters(a, t, &x, i);
 	free(x.cnt);
-	audit_count(a, &live->count, x.count, "tuple", t->id);
-	audit_count(a, &live->slots, x.slots, "slots of tuple", t->id);
+	/* Exact tables keep no counts. */
+	audit_count(a, &live->count, kind == CXLT_KIND_RULE ? x.count : 0, "tuple", t->id);
+	audit_count(a, &live->slots, kind == CXLT_KIND_RULE ? x.slots : 0, "slots of tuple", t->id);
 	return t->flags & CXLT_TUPLE_SHADOW ? 0 : x.count;
 }
 

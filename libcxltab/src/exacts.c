@@ -66,7 +66,7 @@ static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, _
 	t->grow = grow ? 1 : 0;
 	t = cxlt_at(s, ref);
 	cxlt_tuple_store(t, &image);
-	if (cxlt_tuple_resize(s, &w->alloc, t, log2)) {
+	if (cxlt_tuple_resize(w, t, log2)) {
 		cxlt_free_object(s, &w->alloc, ref);
 		return cxlt_fail(-ENOSPC,
 				 "no room for %llu buckets (%llu KiB); create the slice "
@@ -134,32 +134,6 @@ static void entry_free(struct cxlt_writer *w, __u32 ref)
 	cxlt_free_object(w->slice, &w->alloc, ref);
 }
 
-static int insert_locked(struct cxlt_writer *w, struct cxlt_tuple *t, __u64 h, const __u64 *key,
-			 const __u64 *val)
-{
-	struct cxlt_slice *s = w->slice;
-	struct cxlt_place_of place;
-	__u32 ref;
-	int rc;
-
-	if (cxlt_hash_locate(s, t, h, key, &place))
-		return -EEXIST;
-	ref = entry_new(w, t, key, val);
-	if (!ref)
-		return cxlt_fail(-ENOSPC,
-				 "no room for an entry; create the slice with a larger --size");
-	rc = cxlt_hash_publish(s, t, h, ref, 4096);
-	if (rc && t->grow && !cxlt_tuple_resize(s, &w->alloc, t, CXLT_GEO_LOG2(t->geo) + 1))
-		rc = cxlt_hash_publish(s, t, h, ref, 4096);
-	if (rc) {
-		entry_free(w, ref);
-		return cxlt_fail(rc, "the table's %llu slots are full; create it larger",
-				 (unsigned long long)cxlt_tuple_capacity(t));
-	}
-	cxlt_store(&t->count, t->count + 1);
-	return 0;
-}
-
 static struct cxlt_tuple *tuple_of(const struct cxlt_slice *s, __u32 ref)
 {
 	struct cxlt_tuple *t = cxlt_line(&s->view, ref, CXLT_TUPLE_LINES);
@@ -167,93 +141,211 @@ static struct cxlt_tuple *tuple_of(const struct cxlt_slice *s, __u32 ref)
 	return t && t->kind == CXLT_KIND_EXACT ? t : NULL;
 }
 
-int cxlt_exact_insert(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64 *val)
+enum {
+	ROUNDS = 8, /* of making room, which others may take */
+};
+
+/* A change of one entry. */
+struct op {
+	struct cxlt_tuple *t;
+	const __u64 *key, *val;
+	__u64 hash;
+};
+
+/* One look and, if the key is absent and a slot free, one store; -ENOSPC: no slot is. */
+static int publish_once(struct cxlt_writer *w, const struct op *op, __u32 ref)
 {
-	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
-	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
+	struct cxlt_place_of place;
+	struct cxlt_hold hold;
+	int rc = cxlt_hold(w, op->t, op->hash, &hold);
 
 	if (rc)
 		return rc;
-	rc = insert_locked(w, t, cxlt_hash_body(w->slice, t, key), key, val);
-	cxlt_writer_unlock(w);
+	do
+		rc = cxlt_hash_locate(&hold, op->key, &place) ? -EEXIST
+							      : cxlt_hash_publish(&hold, ref);
+	while (rc == 1);
+	if (rc != -EBUSY && rc != CXLT_ALONE)
+		cxlt_hold_end(&hold);
 	return rc;
+}
+
+static int publish(struct cxlt_writer *w, const struct op *op, __u32 ref)
+{
+	int round, rc = publish_once(w, op, ref);
+
+	for (round = 0; rc == -ENOSPC && round < ROUNDS; round++) {
+		rc = cxlt_hash_make_room(w, op->t, op->hash, CXLT_NODES);
+		if (!rc || rc == -EAGAIN)
+			rc = publish_once(w, op, ref);
+		else if (rc == -ENOSPC)
+			break;
+	}
+	return rc;
+}
+
+static int op_insert(struct cxlt_writer *w, void *arg)
+{
+	const struct op *op = arg;
+	struct cxlt_tuple *t = op->t;
+	__u32 ref = entry_new(w, t, op->key, op->val);
+	int rc;
+
+	if (!ref)
+		return w->depth ? cxlt_fail(-ENOSPC, "no room for an entry; create the slice with "
+						     "a larger --size")
+				: CXLT_ALONE;
+	rc = publish(w, op, ref);
+	if (rc == -ENOSPC && !w->depth)
+		rc = CXLT_ALONE;
+	if (rc == -ENOSPC && t->grow && !cxlt_tuple_resize(w, t, CXLT_GEO_LOG2(t->geo) + 1))
+		rc = publish(w, op, ref);
+	if (!rc)
+		return 0;
+	entry_free(w, ref);
+	return rc == -ENOSPC ? cxlt_fail(rc, "the table's %llu slots are full; create it larger",
+					 (unsigned long long)cxlt_tuple_capacity(t))
+			     : rc;
+}
+
+static int op_modify(struct cxlt_writer *w, void *arg)
+{
+	const struct op *op = arg;
+	__u32 ref = entry_new(w, op->t, op->key, op->val), old = 0;
+	struct cxlt_place_of place;
+	struct cxlt_hold hold;
+	int rc;
+
+	if (!ref)
+		return w->depth ? cxlt_fail(-ENOSPC, "no room for an entry; create the slice with "
+						     "a larger --size")
+				: CXLT_ALONE;
+	rc = cxlt_hold(w, op->t, op->hash, &hold);
+	if (!rc) {
+		do {
+			rc = -ENOENT;
+			if (!cxlt_hash_locate(&hold, op->key, &place))
+				break;
+			old = CXLT_SLOT_REF(cxlt_load(&place.bucket->slot[place.slot]));
+			rc = cxlt_hash_replace(&hold, &place, ref);
+		} while (rc == 1);
+		if (!rc || rc == -ENOENT)
+			cxlt_hold_end(&hold);
+	}
+	entry_free(w, rc ? ref : old);
+	return rc;
+}
+
+static int op_delete(struct cxlt_writer *w, void *arg)
+{
+	const struct op *op = arg;
+	struct cxlt_place_of place;
+	struct cxlt_hold hold;
+	int rc = cxlt_hold(w, op->t, op->hash, &hold);
+	__u32 old = 0;
+
+	if (rc)
+		return rc;
+	do {
+		rc = -ENOENT;
+		if (!cxlt_hash_locate(&hold, op->key, &place))
+			break;
+		old = CXLT_SLOT_REF(cxlt_load(&place.bucket->slot[place.slot]));
+		rc = cxlt_hash_remove(&hold, &place);
+	} while (rc == 1);
+	if (!rc || rc == -ENOENT)
+		cxlt_hold_end(&hold);
+	if (!rc)
+		entry_free(w, old);
+	return rc;
+}
+
+static int run(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64 *val,
+	       cxlt_change_fn *fn)
+{
+	struct op op = {.t = tuple_of(w->slice, tuple), .key = key, .val = val};
+
+	if (!op.t)
+		return cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
+	op.hash = cxlt_hash_body(w->slice, op.t, key);
+	return cxlt_change_run(w, fn, &op);
+}
+
+int cxlt_exact_insert(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64 *val)
+{
+	return run(w, tuple, key, val, op_insert);
 }
 
 int cxlt_exact_modify(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64 *val)
 {
-	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
-	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
-	struct cxlt_place_of place;
-	__u32 ref, old;
-
-	if (rc)
-		return rc;
-	if (!cxlt_hash_locate(w->slice, t, cxlt_hash_body(w->slice, t, key), key, &place)) {
-		rc = -ENOENT;
-	} else {
-		ref = entry_new(w, t, key, val);
-		if (ref) {
-			old = CXLT_SLOT_REF(place.bucket->slot[place.slot]);
-			cxlt_hash_replace(&place, ref);
-			entry_free(w, old);
-		} else {
-			rc = cxlt_fail(-ENOSPC, "no room for an entry; create the slice with a "
-						"larger --size");
-		}
-	}
-	cxlt_writer_unlock(w);
-	return rc;
+	return run(w, tuple, key, val, op_modify);
 }
 
 int cxlt_exact_delete(struct cxlt_writer *w, __u32 tuple, const __u64 *key)
 {
-	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
-	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
-	struct cxlt_place_of place;
-	__u32 old;
+	return run(w, tuple, key, NULL, op_delete);
+}
 
-	if (rc)
-		return rc;
-	if (!cxlt_hash_locate(w->slice, t, cxlt_hash_body(w->slice, t, key), key, &place)) {
-		rc = -ENOENT;
-	} else {
-		old = CXLT_SLOT_REF(place.bucket->slot[place.slot]);
-		cxlt_hash_remove(w->slice, t, &place);
-		cxlt_store(&t->count, t->count - 1);
-		entry_free(w, old);
+/* The home buckets of the next ones are on their way before the first is stored. */
+static void look_ahead(struct cxlt_writer *w, struct cxlt_tuple *t, struct op *op, __u32 n)
+{
+	__u64 geo = cxlt_load(&t->geo);
+	__u32 i, mask = (1U << CXLT_GEO_LOG2(geo)) - 1;
+
+	for (i = 0; i < n; i++) {
+		op[i].hash = cxlt_hash_body(w->slice, t, op[i].key);
+		__builtin_prefetch(
+			cxlt_at(w->slice, CXLT_GEO_REF(geo) + ((__u32)op[i].hash & mask)), 1);
 	}
-	cxlt_writer_unlock(w);
-	return rc;
+}
+
+/* op[0 … n) in changes beside others, as long as that goes; the number inserted, or -errno. */
+static long insert_some(struct cxlt_writer *w, struct op *op, __u32 n)
+{
+	long done = 0;
+	__u32 i = 0;
+	int rc = 0;
+
+	while (i < n && !rc) {
+		rc = cxlt_change_enter(w);
+		if (rc)
+			break;
+		look_ahead(w, op[0].t, op + i, n - i);
+		while (i < n && !(rc = op_insert(w, &op[i]))) {
+			done++;
+			i++;
+		}
+		cxlt_change_leave(w);
+		if (rc == CXLT_ALONE)
+			rc = cxlt_change_run(w, op_insert, &op[i]);
+		if (i < n) {
+			done += !rc;
+			i++;
+		}
+		if (rc == -EEXIST)
+			rc = 0;
+	}
+	return rc ? rc : done;
 }
 
 long cxlt_exact_insert_batch(struct cxlt_writer *w, __u32 tuple, __u32 n, const __u64 *keys,
 			     const __u64 *vals)
 {
 	struct cxlt_tuple *t = tuple_of(w->slice, tuple);
-	int rc = t ? cxlt_writer_lock(w) : cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
-	__u64 h[CXLT_EXACT_BATCH];
+	struct op op[CXLT_EXACT_BATCH];
+	long done = 0, more = 0;
 	__u32 i, j, m;
-	long done = 0;
 
-	if (rc)
-		return rc;
-	for (i = 0; i < n && !rc; i += m) {
-		__u32 mask = (1U << CXLT_GEO_LOG2(t->geo)) - 1;
-
+	if (!t)
+		return cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
+	for (i = 0; i < n && more >= 0; i += m) {
 		m = n - i < CXLT_EXACT_BATCH ? n - i : CXLT_EXACT_BATCH;
-		for (j = 0; j < m; j++) {
-			h[j] = cxlt_hash_body(w->slice, t, &keys[(__u64)(i + j) * t->n_words]);
-			__builtin_prefetch(
-				cxlt_at(w->slice, CXLT_GEO_REF(t->geo) + ((__u32)h[j] & mask)), 1);
-		}
-		for (j = 0; j < m && !rc; j++) {
-			rc = insert_locked(w, t, h[j], &keys[(__u64)(i + j) * t->n_words],
-					   &vals[(__u64)(i + j) * t->n_val]);
-			done += !rc;
-			if (rc == -EEXIST)
-				rc = 0;
-		}
+		for (j = 0; j < m; j++)
+			op[j] = (struct op){.t = t,
+					    .key = &keys[(__u64)(i + j) * t->n_words],
+					    .val = &vals[(__u64)(i + j) * t->n_val]};
+		more = insert_some(w, op, m);
+		done += more;
 	}
-	cxlt_writer_unlock(w);
-	return rc ? rc : done;
+	return more < 0 ? more : done;
 }

@@ -121,6 +121,7 @@ int cxlt_format(char *mem, __u64 size, const struct cxlt_slice_config *c)
 	hdr.byte_order = CXLT_BYTE_ORDER;
 	hdr.major = CXLT_MAJOR;
 	hdr.minor = CXLT_MINOR;
+	hdr.feat_ro_compat = CXLT_FEAT_RO_COMPAT;
 	hdr.n_lines = (__u32)(size / CXLT_LINE);
 	hdr.dir = DIR_REF;
 	hdr.owner = c->owner;
@@ -172,6 +173,11 @@ int cxlt_header_check(const struct cxlt_header *h, __u64 size, int mode)
 	if (mode == CXLT_ATTACH_WRITE && (h->feat_ro_compat & ~(__u32)CXLT_FEAT_RO_COMPAT))
 		return cxlt_fail(-EPROTO, "header.feat_ro_compat has unknown bits %#x: read only",
 				 h->feat_ro_compat & ~(__u32)CXLT_FEAT_RO_COMPAT);
+	if (mode == CXLT_ATTACH_WRITE && ~h->feat_ro_compat & CXLT_FEAT_PARALLEL)
+		return cxlt_fail(-EPROTO,
+				 "header.feat_ro_compat %#x has not bit %#x, by which writers "
+				 "lock buckets: read only",
+				 h->feat_ro_compat, CXLT_FEAT_PARALLEL);
 	if (h->n_lines != size / CXLT_LINE)
 		return cxlt_fail(-EPROTO, "header.n_lines is %u, the memory has %llu lines",
 				 h->n_lines, (unsigned long long)(size / CXLT_LINE));

@@ -5,7 +5,8 @@
  * a displaced entry is published in its new place before it leaves the old one, the counter that
  * sends readers to the second bucket rises before and falls after, and the sequences of both
  * buckets move in between.  All stores are releases; the partners are the acquire loads of
- * cxlt_array_find() and cxlt_exact_try().  Caller: the holder of the write lock.
+ * cxlt_array_find() and cxlt_exact_try().  Other writers are kept off by bucket locks (hold.c); a new
+ * array is filled by one that has the slice alone.
  */
 #include <errno.h>
 #include <string.h>
@@ -53,18 +54,19 @@ static void meta_count(struct cxlt_bucket *home, __u32 tag, int by)
 	cxlt_store_release(&home->meta, m + ((__u64)(__s64)by << shift));
 }
 
-static bool bucket_locate(const struct cxlt_slice *s, const struct cxlt_tuple *t,
-			  struct cxlt_bucket *b, __u32 index, __u32 head, const __u64 *body,
+static bool bucket_locate(const struct cxlt_hold *h, __u32 index, __u32 head, const __u64 *body,
 			  struct cxlt_place_of *out)
 {
+	struct cxlt_bucket *b = &h->array[index];
 	__u32 i;
 
 	for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
-		__u64 slot = b->slot[i];
+		__u64 slot = cxlt_load(&b->slot[i]);
 
 		if (!slot || CXLT_SLOT_HEAD(slot) != head)
 			continue;
-		if (memcmp(cxlt_entry_body(s, t, CXLT_SLOT_REF(slot)), body, t->n_words * 8))
+		if (memcmp(cxlt_entry_body(h->w->slice, h->t, CXLT_SLOT_REF(slot)), body,
+			   h->t->n_words * 8))
 			continue;
 		*out = (struct cxlt_place_of){b, index, i};
 		return true;
@@ -72,18 +74,14 @@ static bool bucket_locate(const struct cxlt_slice *s, const struct cxlt_tuple *t
 	return false;
 }
 
-bool cxlt_hash_locate(const struct cxlt_slice *s, const struct cxlt_tuple *t, __u64 h,
-		      const __u64 *body, struct cxlt_place_of *out)
+bool cxlt_hash_locate(const struct cxlt_hold *h, const __u64 *body, struct cxlt_place_of *out)
 {
-	__u32 mask = bucket_mask(t), tag = cxlt_hash_tag(h), i1 = (__u32)h & mask, i2;
-	struct cxlt_bucket *b = buckets(s, t);
-
-	if (bucket_locate(s, t, &b[i1], i1, tag << 1, body, out))
+	if (bucket_locate(h, h->i1, h->tag << 1, body, out))
 		return true;
-	if (!CXLT_META_CNT(b[i1].meta, tag))
+	if (!CXLT_META_CNT(cxlt_load(&h->array[h->i1].meta), h->tag))
 		return false;
-	i2 = cxlt_hash_other(i1, tag, mask);
-	return bucket_locate(s, t, &b[i2], i2, tag << 1 | 1, body, out);
+	/* What fits there is homed here: our lock covers it. */
+	return bucket_locate(h, h->i2, h->tag << 1 | 1, body, out);
 }
 
 static int free_slot(const struct cxlt_bucket *b)
@@ -91,7 +89,7 @@ static int free_slot(const struct cxlt_bucket *b)
 	int i;
 
 	for (i = 0; i < CXLT_BUCKET_SLOTS; i++)
-		if (!b->slot[i])
+		if (!cxlt_load(&b->slot[i]))
 			return i;
 	return -1;
 }
@@ -114,122 +112,149 @@ static void move_slot(struct cxlt_bucket *array, __u32 mask, __u32 a, __u32 i, i
 		meta_count(home, tag, -1);
 }
 
-/* One bucket of the search for room, and the slot of its parent that would move into it. */
-struct node {
-	__u32 bucket;
-	__s16 parent;
-	__u8 slot;
-};
-
-enum {
-	NODES_MAX = 4096,
-};
-
-/* Moves the chain of entries that ends in `last`, far end first. */
-static void move_path(struct cxlt_bucket *array, __u32 mask, const struct node *nodes, int last)
+/* Moves the entries of the path that ends in `last`, far end first; -EAGAIN if it is no longer one. */
+static int move_path(struct cxlt_writer *w, struct cxlt_bucket *array, __u32 mask,
+		     const struct cxlt_node *nodes, int last)
 {
-	int to = free_slot(&array[nodes[last].bucket]);
+	int rc = 0;
 
-	while (nodes[last].parent >= 0 && to >= 0) {
-		const struct node *n = &nodes[last];
+	while (!rc && nodes[last].parent >= 0) {
+		const struct cxlt_node *n = &nodes[last];
+		__u32 from = nodes[n->parent].bucket, to = n->bucket;
+		__u64 slot;
+		int j;
 
-		move_slot(array, mask, nodes[n->parent].bucket, n->slot, to);
-		to = n->slot;
+		rc = cxlt_lock_pair(w, array, from, to);
+		if (rc)
+			return rc;
+		slot = cxlt_load(&array[from].slot[n->slot]);
+		j = free_slot(&array[to]);
+		/* Any entry whose other place this is will do. */
+		if (slot && j >= 0 && cxlt_hash_other(from, CXLT_SLOT_TAG(slot), mask) == to)
+			move_slot(array, mask, from, n->slot, j);
+		else
+			rc = -EAGAIN;
+		cxlt_unlock_pair(w, array, from, to);
 		last = n->parent;
 	}
+	return rc;
 }
 
-/* Breadth first from both buckets, so that the chain is the shortest; true if one has room now. */
-static bool make_room(struct cxlt_bucket *array, __u32 mask, __u32 i1, __u32 i2, __u32 max_nodes)
+/* Breadth first from both buckets, so that the path is the shortest; 0 if one has room now. */
+static int make_room(struct cxlt_writer *w, struct cxlt_bucket *array, __u32 mask, __u32 i1,
+		     __u32 i2, __u32 max_nodes)
 {
-	static __thread struct node nodes[NODES_MAX];
+	struct cxlt_node *nodes = w->nodes;
 	__u32 head = 0, tail = 2, i, k;
 
-	if (max_nodes > NODES_MAX)
-		max_nodes = NODES_MAX;
-	nodes[0] = (struct node){i1, -1, 0};
-	nodes[1] = (struct node){i2, -1, 0};
+	if (max_nodes > CXLT_NODES)
+		max_nodes = CXLT_NODES;
+	nodes[0] = (struct cxlt_node){i1, -1, 0};
+	nodes[1] = (struct cxlt_node){i2, -1, 0};
 	for (; head < tail; head++) {
 		const struct cxlt_bucket *b = &array[nodes[head].bucket];
 
 		for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
-			__u32 other = cxlt_hash_other(nodes[head].bucket, CXLT_SLOT_TAG(b->slot[i]),
-						      mask);
-			bool seen = false;
+			__u64 slot = cxlt_load(&b->slot[i]);
+			__u32 other =
+				cxlt_hash_other(nodes[head].bucket, CXLT_SLOT_TAG(slot), mask);
+			bool seen = !slot;
 
+			if (!slot && nodes[head].parent < 0)
+				return 0;
 			/* A bucket twice on one path would move what is no longer there. */
-			for (k = head;; k = (__u32)nodes[k].parent) {
-				seen |= nodes[k].bucket == other;
-				if (seen || nodes[k].parent < 0)
+			for (k = head; !seen; k = (__u32)nodes[k].parent) {
+				seen = nodes[k].bucket == other;
+				if (nodes[k].parent < 0)
 					break;
 			}
 			if (seen || tail >= max_nodes)
 				continue;
-			nodes[tail] = (struct node){other, (__s16)head, (__u8)i};
-			if (free_slot(&array[other]) >= 0) {
-				move_path(array, mask, nodes, (int)tail);
-				return true;
-			}
+			nodes[tail] = (struct cxlt_node){other, (__s16)head, (__u8)i};
+			if (free_slot(&array[other]) >= 0)
+				return move_path(w, array, mask, nodes, (int)tail);
 			tail++;
 		}
 	}
-	return false;
+	return -ENOSPC;
 }
 
-int cxlt_hash_publish(struct cxlt_slice *s, struct cxlt_tuple *t, __u64 h, __u32 ref,
-		      __u32 max_nodes)
+int cxlt_hash_make_room(struct cxlt_writer *w, struct cxlt_tuple *t, __u64 h, __u32 max_nodes)
 {
-	__u32 mask = bucket_mask(t), tag = cxlt_hash_tag(h), i1 = (__u32)h & mask;
-	__u32 i2 = cxlt_hash_other(i1, tag, mask), round;
-	struct cxlt_bucket *b = buckets(s, t);
+	__u32 mask = bucket_mask(t), i1 = (__u32)h & mask;
 
-	for (round = 0; round < 2; round++) {
-		int i = free_slot(&b[i1]), j;
+	return make_room(w, buckets(w->slice, t), mask, i1,
+			 cxlt_hash_other(i1, cxlt_hash_tag(h), mask), max_nodes);
+}
 
-		if (i >= 0) {
-			cxlt_store_release(&b[i1].slot[i], CXLT_SLOT(tag, 0, ref));
-			break;
-		}
-		j = free_slot(&b[i2]);
-		if (j >= 0) {
-			meta_count(&b[i1], tag, 1);
-			cxlt_store_release(&b[i2].slot[j], CXLT_SLOT(tag, 1, ref));
-			break;
-		}
-		if (round || !make_room(b, mask, i1, i2, max_nodes))
-			return -ENOSPC;
+static void count_slot(const struct cxlt_hold *h, __u64 by)
+{
+	if (h->t->kind == CXLT_KIND_RULE)
+		cxlt_fetch_add(&h->t->slots, by);
+}
+
+int cxlt_hash_publish(struct cxlt_hold *h, __u32 ref)
+{
+	struct cxlt_bucket *home = &h->array[h->i1], *other = &h->array[h->i2];
+	int i = free_slot(home), rc;
+
+	if (i >= 0) {
+		cxlt_store_release(&home->slot[i], CXLT_SLOT(h->tag, 0, ref));
+		count_slot(h, 1);
+		return 0;
 	}
-	cxlt_store(&t->slots, t->slots + 1);
+	rc = cxlt_hold_other(h);
+	if (rc)
+		return rc;
+	i = free_slot(other);
+	if (i < 0)
+		return -ENOSPC;
+	meta_count(home, h->tag, 1);
+	cxlt_store_release(&other->slot[i], CXLT_SLOT(h->tag, 1, ref));
+	count_slot(h, 1);
 	return 0;
 }
 
-void cxlt_hash_replace(struct cxlt_place_of *p, __u32 ref)
+/* The slot's own bucket, besides home. */
+static int hold_place(struct cxlt_hold *h, const struct cxlt_place_of *p)
 {
-	__u64 w = p->bucket->slot[p->slot];
+	return p->index == h->i1 ? 0 : cxlt_hold_other(h);
+}
 
+int cxlt_hash_replace(struct cxlt_hold *h, struct cxlt_place_of *p, __u32 ref)
+{
+	__u64 w = cxlt_load(&p->bucket->slot[p->slot]);
+	int rc = hold_place(h, p);
+
+	if (rc)
+		return rc;
 	cxlt_store_release(&p->bucket->slot[p->slot],
 			   CXLT_SLOT(CXLT_SLOT_TAG(w), CXLT_SLOT_SEC(w), ref));
 	meta_event(p->bucket);
+	return 0;
 }
 
-void cxlt_hash_remove(struct cxlt_slice *s, struct cxlt_tuple *t, struct cxlt_place_of *p)
+int cxlt_hash_remove(struct cxlt_hold *h, struct cxlt_place_of *p)
 {
-	__u64 w = p->bucket->slot[p->slot];
-	__u32 tag = CXLT_SLOT_TAG(w);
+	int rc = hold_place(h, p);
 
+	if (rc)
+		return rc;
 	cxlt_store_release(&p->bucket->slot[p->slot], 0);
 	meta_event(p->bucket);
-	if (CXLT_SLOT_SEC(w))
-		meta_count(&buckets(s, t)[cxlt_hash_other(p->index, tag, bucket_mask(t))], tag, -1);
-	cxlt_store(&t->slots, t->slots - 1);
+	if (p->index != h->i1)
+		meta_count(&h->array[h->i1], h->tag, -1);
+	count_slot(h, (__u64)-1);
+	return 0;
 }
 
 enum {
 	AHEAD = 4, /* buckets */
 };
 
-/* Puts `w`'s entry into a private array; slots and counters need no order there. */
-static bool fill_one(struct cxlt_bucket *array, __u32 mask, __u64 h, __u32 ref)
+/* Puts an entry into a private array; slots and counters need no order there. */
+static bool fill_one(struct cxlt_writer *w, struct cxlt_bucket *array, __u32 mask, __u64 h,
+		     __u32 ref)
 {
 	__u32 tag = cxlt_hash_tag(h), i1 = (__u32)h & mask, i2 = cxlt_hash_other(i1, tag, mask);
 	__u32 round;
@@ -247,7 +272,7 @@ static bool fill_one(struct cxlt_bucket *array, __u32 mask, __u64 h, __u32 ref)
 			cxlt_store(&array[i2].slot[j], CXLT_SLOT(tag, 1, ref));
 			return true;
 		}
-		if (round || !make_room(array, mask, i1, i2, NODES_MAX))
+		if (round || make_room(w, array, mask, i1, i2, CXLT_NODES))
 			return false;
 	}
 	return false;
@@ -266,8 +291,10 @@ static void prefetch_entries(const struct cxlt_slice *s, const struct cxlt_bucke
 	}
 }
 
-int cxlt_tuple_resize(struct cxlt_slice *s, struct cxlt_alloc *a, struct cxlt_tuple *t, __u32 log2)
+int cxlt_tuple_resize(struct cxlt_writer *w, struct cxlt_tuple *t, __u32 log2)
 {
+	struct cxlt_slice *s = w->slice;
+	struct cxlt_alloc *a = &w->alloc;
 	__u32 n = t->geo ? 1U << CXLT_GEO_LOG2(t->geo) : 0, ref, i, j;
 	struct cxlt_bucket *old = buckets(s, t), *array;
 	__u32 was = CXLT_GEO_REF(t->geo);
@@ -283,7 +310,8 @@ int cxlt_tuple_resize(struct cxlt_slice *s, struct cxlt_alloc *a, struct cxlt_tu
 		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
 			__u32 e = CXLT_SLOT_REF(old[i].slot[j]);
 
-			if (e && !fill_one(array, (1U << log2) - 1, cxlt_hash_entry(s, t, e), e)) {
+			if (e &&
+			    !fill_one(w, array, (1U << log2) - 1, cxlt_hash_entry(s, t, e), e)) {
 				cxlt_free_lines(s, a, ref);
 				return -ENOSPC;
 			}

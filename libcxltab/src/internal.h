@@ -60,7 +60,7 @@ __u64 cxlt_checksum(const struct cxlt_header *, const struct cxlt_directory *,
 int cxlt_header_check(const struct cxlt_header *, __u64 size, int mode);
 int cxlt_directory_check(const struct cxlt_header *, const struct cxlt_directory *);
 
-/* alloc.c: the holder of the write lock. */
+/* alloc.c: any writer in a change; what is 256 lines or more, one that has the slice alone. */
 struct cxlt_alloc {
 	__u32 hint[CXLT_N_KINDS][CXLT_CHUNK_LINES + 1]; /* chunk to look at first, + 1 */
 	__u8 scan[CXLT_N_KINDS][CXLT_CHUNK_LINES + 1];	/* a full scan may find something */
@@ -88,7 +88,31 @@ struct cxlt_chunk *cxlt_chunk_of(const struct cxlt_slice *, __u32 ref, __u32 *ob
 /* Chunks whose lines all lie in the device domain. */
 __u32 cxlt_device_chunks(const struct cxlt_slice *);
 
-/* hashtab.c: one tuple's buckets, the holder of the write lock. */
+/* hold.c: locks on the buckets of one key. */
+struct cxlt_hold {
+	struct cxlt_writer *w;
+	struct cxlt_tuple *t;
+	struct cxlt_bucket *array;
+	__u64 h;
+	__u32 mask, tag;
+	__u32 i1, i2; /* the key's home and its alternate */
+	bool other;   /* the alternate is locked as well */
+};
+
+/*
+ * Locks the home bucket of hash h: entries that are homed there, wherever they sit, and the slots of
+ * the bucket change by its holder's hand alone.  0, -EBUSY, or CXLT_ALONE: its holder is dead.
+ * A writer that has the slice alone needs no locks, and gets none.
+ */
+int cxlt_hold(struct cxlt_writer *, struct cxlt_tuple *, __u64 h, struct cxlt_hold *out);
+/* The alternate too; 1 if home was let go meanwhile: look again.  On an error nothing is held. */
+int cxlt_hold_other(struct cxlt_hold *);
+void cxlt_hold_end(struct cxlt_hold *);
+/* Two buckets of an array; 0, -EBUSY, CXLT_ALONE. */
+int cxlt_lock_pair(struct cxlt_writer *, struct cxlt_bucket *array, __u32 a, __u32 b);
+void cxlt_unlock_pair(struct cxlt_writer *, struct cxlt_bucket *array, __u32 a, __u32 b);
+
+/* hashtab.c: one tuple's buckets. */
 struct cxlt_place_of {
 	struct cxlt_bucket *bucket;
 	__u32 index;
@@ -98,15 +122,19 @@ struct cxlt_place_of {
 __u64 cxlt_hash_body(const struct cxlt_slice *, const struct cxlt_tuple *, const __u64 *body);
 __u64 cxlt_hash_entry(const struct cxlt_slice *, const struct cxlt_tuple *, __u32 ref);
 /* The slot whose entry has this masked key; false if there is none. */
-bool cxlt_hash_locate(const struct cxlt_slice *, const struct cxlt_tuple *, __u64 h,
-		      const __u64 *body, struct cxlt_place_of *out);
-/* Publishes ref; makes room by displacement, at most max_nodes buckets searched; -ENOSPC. */
-int cxlt_hash_publish(struct cxlt_slice *, struct cxlt_tuple *, __u64 h, __u32 ref,
-		      __u32 max_nodes);
-void cxlt_hash_replace(struct cxlt_place_of *, __u32 ref);
-void cxlt_hash_remove(struct cxlt_slice *, struct cxlt_tuple *, struct cxlt_place_of *);
-/* A new array of 2^log2 buckets with all entries; -ENOSPC (no memory, or they don't fit). */
-int cxlt_tuple_resize(struct cxlt_slice *, struct cxlt_alloc *, struct cxlt_tuple *, __u32 log2);
+bool cxlt_hash_locate(const struct cxlt_hold *, const __u64 *body, struct cxlt_place_of *out);
+/* Of these three, a result of 1 means that home was let go: nothing is done, look again. */
+/* Publishes ref in a free slot of either bucket; -ENOSPC if there is none. */
+int cxlt_hash_publish(struct cxlt_hold *, __u32 ref);
+int cxlt_hash_replace(struct cxlt_hold *, struct cxlt_place_of *, __u32 ref);
+int cxlt_hash_remove(struct cxlt_hold *, struct cxlt_place_of *);
+/*
+ * Displaces entries so that a bucket of hash h has a free slot, which others may take; at most
+ * max_nodes buckets are searched.  Holds nothing before and after.  -ENOSPC; -EAGAIN: try again.
+ */
+int cxlt_hash_make_room(struct cxlt_writer *, struct cxlt_tuple *, __u64 h, __u32 max_nodes);
+/* A new array of 2^log2 buckets with all entries; -ENOSPC (no memory, or they don't fit).  Alone. */
+int cxlt_tuple_resize(struct cxlt_writer *, struct cxlt_tuple *, __u32 log2);
 CXLT_INLINE __u64 cxlt_tuple_capacity(const struct cxlt_tuple *t)
 {
 	return (__u64)CXLT_BUCKET_SLOTS << CXLT_GEO_LOG2(t->geo);
@@ -136,13 +164,29 @@ CXLT_INLINE const __u64 *cxlt_entry_body(const struct cxlt_slice *s, const struc
 }
 
 /* lock.c */
+enum {
+	CXLT_ALONE = -10000, /* not beside others: again, with the slice alone */
+};
+
+/* One bucket of the search for room, and the slot of its parent that would move into it. */
+struct cxlt_node {
+	__u32 bucket;
+	__s16 parent;
+	__u8 slot;
+};
+
+enum {
+	CXLT_NODES = 4096,
+};
+
+/* Whole pages, so that nobody else's words share its lines. */
 struct cxlt_writer {
 	struct cxlt_slice *slice;
 	struct cxlt_alloc alloc;
 	int lock_fd;
 	int id;
 	int depth;
-	__u64 turn; /* control.turns when this handle last let go: else its caches are stale */
+	__u64 turn; /* control.turns as last seen: when it moves, caches are stale */
 	__u64 rng;
 	struct cxlt_key dev_mask; /* bits that the slice's hardware can match on */
 	struct {
@@ -150,6 +194,7 @@ struct cxlt_writer {
 		__u32 ref;
 		__u32 id;
 	} tuple_cache[256];
+	struct cxlt_node nodes[CXLT_NODES];
 };
 
 CXLT_INLINE struct cxlt_control *cxlt_control(const struct cxlt_slice *s)
@@ -158,6 +203,25 @@ CXLT_INLINE struct cxlt_control *cxlt_control(const struct cxlt_slice *s)
 }
 
 __u64 cxlt_random(__u64 *state);
+
+/* A change beside other writers; nothing, if the slice is ours alone. */
+int cxlt_change_enter(struct cxlt_writer *);
+void cxlt_change_leave(struct cxlt_writer *);
+/* Runs fn in a change; if it returns CXLT_ALONE, having changed nothing, again with the slice alone. */
+typedef int cxlt_change_fn(struct cxlt_writer *, void *arg);
+int cxlt_change_run(struct cxlt_writer *, cxlt_change_fn *, void *arg);
+/* Nobody changes lists and geometries now. */
+bool cxlt_may_look(const struct cxlt_writer *);
+
+/* For loops that wait for `holder` to change *word from what was seen. */
+struct cxlt_patience {
+	int round;
+	int short_ms; /* to wait at most, 0: as usual */
+	__u64 end;
+};
+/* 0: look again; -ESRCH: the holder is dead; -EBUSY: it lives, and time is up. */
+int cxlt_patience(struct cxlt_writer *, struct cxlt_patience *, const __u64 *word, __u64 seen,
+		  int holder);
 
 /* shadows.c: the shadow that speaks for host-only rule `e` of tuple `t`; 0 if there is none. */
 __u32 cxlt_shadow_of(struct cxlt_writer *, const struct cxlt_tuple *t, const struct cxlt_rule *e);

@@ -6,6 +6,10 @@
  * Entries are immutable but for `next` (and `to`, for bundles), so one store makes a change
  * visible: of the slot, or of the predecessor's `next`.  Each change lies between begin and end of
  * the change word of the rule's most specific dimension.
+ *
+ * The lock of the home bucket covers the whole chain.  A change goes beside those of other writers
+ * if its tuple, change word and place in the list are there; what makes them, and all that has to
+ * do with shadows, is done by a writer that has the slice alone.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,6 +19,8 @@
 
 enum {
 	PREFETCH_AHEAD = 8, /* rules of a batch */
+	BATCH = 32,	    /* rules that are stored in one change */
+	ROUNDS = 8,	    /* of making room, which others may take */
 };
 
 static __u64 now_ns(void)
@@ -82,7 +88,7 @@ static __u32 counters_alloc(struct change *c, __u32 rule)
 }
 
 /* Fills a free entry; published by the slot or the `next` that will name it. */
-static void rule_fill(struct change *c, __u32 ref, __u16 prio, const struct content *x, __u32 next)
+static void rule_fill(struct change *c, __u32 ref, __u16 prio, const struct content *x)
 {
 	struct cxlt_rule *e = cxlt_at(c->s, ref);
 	__u64 seq = rule_open(e), head;
@@ -93,7 +99,7 @@ static void rule_fill(struct change *c, __u32 ref, __u16 prio, const struct cont
 	cxlt_store(&e->cookie, x->cookie);
 	cxlt_store(&e->from, 0);
 	cxlt_store(&e->to, ~0ULL);
-	cxlt_store32(&e->next, next);
+	cxlt_store32(&e->next, 0);
 	cxlt_store32(&e->counters, x->counters);
 	cxlt_store32(&e->chain, 0);
 	cxlt_store32(&e->flags, x->flags);
@@ -108,14 +114,16 @@ static void rule_fill(struct change *c, __u32 ref, __u16 prio, const struct cont
 
 /* Chains */
 
-static void chain_read(const struct change *c, struct chain *ch)
+static void chain_read(const struct change *c, const struct cxlt_hold *h, struct chain *ch)
 {
 	__u32 ref;
 
-	ch->exists = cxlt_hash_locate(c->s, c->tuple, c->hash, c->body, &ch->place);
+	ch->found = false;
+	ch->n = ch->at = 0;
+	ch->exists = cxlt_hash_locate(h, c->body, &ch->place);
 	if (!ch->exists)
 		return;
-	ref = CXLT_SLOT_REF(ch->place.bucket->slot[ch->place.slot]);
+	ref = CXLT_SLOT_REF(cxlt_load(&ch->place.bucket->slot[ch->place.slot]));
 	while (ref && ch->n < CXLT_CHAIN_MAX) {
 		const struct cxlt_rule *e = cxlt_line(&c->s->view, ref, 1);
 
@@ -131,42 +139,20 @@ static void chain_read(const struct change *c, struct chain *ch)
 	}
 }
 
-/* Grows the tuple's array when it is 7/8 full, or when publishing finds no room. */
-static int publish(struct change *c, __u32 head)
-{
-	__u32 log2 = CXLT_GEO_LOG2(c->tuple->geo);
-	int rc = -ENOSPC;
-
-	if (c->tuple->slots < cxlt_tuple_capacity(c->tuple) * 7 / 8)
-		rc = cxlt_hash_publish(c->s, c->tuple, c->hash, head, 512);
-	if (rc && !cxlt_tuple_resize(c->s, &c->w->alloc, c->tuple, log2 + 1))
-		rc = cxlt_hash_publish(c->s, c->tuple, c->hash, head, 512);
-	if (rc)
-		rc = cxlt_hash_publish(c->s, c->tuple, c->hash, head, 4096);
-	return rc ? cxlt_no_room(c->s, "a tuple's buckets") : 0;
-}
-
 /*
- * Puts an entry with content x at c->prio, in place of the one that is there; with x NULL removes
- * it.  One store does it: of the predecessor's `next`, or of the slot.  The caller has begun the
- * change.
+ * One store puts `mine` (0: nothing) at c->prio, in place of the rule that is there: a store of the
+ * predecessor's `next`, or of the slot.  1: home was let go, look again; -ENOSPC: no slot is free.
  */
-static int chain_put(struct change *c, struct chain *ch, const struct content *x)
+static int chain_store(struct change *c, struct chain *ch, struct cxlt_hold *h, __u32 mine)
 {
 	__u32 after = ch->at + (ch->found ? 1 : 0), next = after < ch->n ? ch->ref[after] : 0;
-	__u32 mine = 0;
 	int rc = 0;
 
-	if (x) {
-		if (!ch->found && ch->n >= CXLT_CHAIN_MAX)
-			return cxlt_fail(-ENOSPC, "more than %d rules with this match in table %u",
-					 CXLT_CHAIN_MAX, c->table);
-		mine = rule_alloc(c, x);
-		if (!mine)
-			return cxlt_no_room(c->s, "an entry");
-		rule_fill(c, mine, c->prio, x, next);
+	if (mine) {
+		cxlt_store32(&((struct cxlt_rule *)cxlt_at(c->s, mine))->next, next);
 		next = mine;
 	}
+	cxlt_chg_begin(c->chg);
 	if (ch->at) {
 		struct cxlt_rule *before = cxlt_at(c->s, ch->ref[ch->at - 1]);
 
@@ -174,16 +160,89 @@ static int chain_put(struct change *c, struct chain *ch, const struct content *x
 		cxlt_write_barrier();
 		cxlt_store32(&before->next, next);
 	} else if (!next) {
-		cxlt_hash_remove(c->s, c->tuple, &ch->place);
+		rc = cxlt_hash_remove(h, &ch->place);
 	} else if (ch->exists) {
-		cxlt_hash_replace(&ch->place, next);
+		rc = cxlt_hash_replace(h, &ch->place, next);
 	} else {
-		rc = publish(c, next);
+		rc = cxlt_hash_publish(h, next);
 	}
+	cxlt_chg_end(c->chg);
+	return rc;
+}
+
+/* A modified rule goes on with the old one's counters. */
+static void keep(struct change *c, const struct chain *ch, __u32 mine)
+{
+	const struct cxlt_rule *old = cxlt_at(c->s, ch->ref[ch->at]);
+	struct cxlt_rule *e = cxlt_at(c->s, mine);
+
+	cxlt_store32(&e->counters, old->counters);
+	cxlt_store32(&e->flags, old->flags);
+	cxlt_store(&e->created, old->created);
+}
+
+/* Buckets are doubled when 7/8 of their slots are taken: a miss then costs one line, mostly. */
+static bool is_full(const struct cxlt_tuple *t)
+{
+	return cxlt_load(&t->slots) >= cxlt_tuple_capacity(t) * 7 / 8;
+}
+
+/*
+ * Looks for the chain and stores; what was there stays in ch.  `must`: there is a rule to remove or to
+ * modify, else -ENOENT.  -ENOSPC: no slot is free or, but for `force`, none should be taken.
+ */
+static int chain_put_once(struct change *c, struct chain *ch, __u32 mine, bool must, bool force)
+{
+	struct cxlt_hold h;
+	int rc = cxlt_hold(c->w, c->tuple, c->hash, &h);
+
 	if (rc)
-		rule_free(c, mine);
-	else if (ch->found)
-		rule_free(c, ch->ref[ch->at]);
+		return rc;
+	do {
+		chain_read(c, &h, ch);
+		if (must && !ch->found) {
+			rc = -ENOENT;
+		} else if (!ch->found && ch->n >= CXLT_CHAIN_MAX) {
+			rc = -E2BIG;
+		} else if (!ch->exists && !force && is_full(c->tuple)) {
+			rc = -ENOSPC;
+		} else {
+			if (must && mine)
+				keep(c, ch, mine);
+			rc = chain_store(c, ch, &h, mine);
+		}
+	} while (rc == 1);
+	if (rc != -EBUSY && rc != CXLT_ALONE)
+		cxlt_hold_end(&h);
+	return rc;
+}
+
+/* Stores `mine`, making room for it: by displacement and, with the slice alone, a larger array. */
+static int chain_put(struct change *c, struct chain *ch, __u32 mine, bool must)
+{
+	bool alone = c->w->depth, force = false;
+	int rc = chain_put_once(c, ch, mine, must, force), round;
+
+	for (round = 0; rc == -ENOSPC && round < ROUNDS; round++) {
+		bool full = !force && is_full(c->tuple);
+
+		if (!full)
+			rc = cxlt_hash_make_room(c->w, c->tuple, c->hash, force ? CXLT_NODES : 512);
+		if (rc == -ENOSPC && (!alone || force))
+			break;
+		/* Without memory for a larger one it is made as full as it gets. */
+		if (rc == -ENOSPC)
+			force = cxlt_tuple_resize(c->w, c->tuple,
+						  CXLT_GEO_LOG2(cxlt_load(&c->tuple->geo)) + 1);
+		else if (rc && rc != -EAGAIN)
+			break;
+		rc = chain_put_once(c, ch, mine, must, force);
+	}
+	if (rc == -E2BIG)
+		return cxlt_fail(-ENOSPC, "more than %d rules with this match in table %u",
+				 CXLT_CHAIN_MAX, c->table);
+	if (rc == -ENOSPC)
+		return alone ? cxlt_no_room(c->s, "a tuple's buckets") : CXLT_ALONE;
 	return rc;
 }
 
@@ -214,7 +273,14 @@ void cxlt_change_init(struct change *c, struct cxlt_writer *w, const struct cxlt
 	}
 }
 
-int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
+/* Is all there that this rule needs, so that it can be stored beside other writers? */
+static bool is_simple(const struct change *c)
+{
+	return c->tuple && !c->tuple_flags && cxlt_chg_ready(c) && cxlt_list_prio(c) >= c->prio;
+}
+
+/* Makes it so.  The list says "may win" before the rule can: raised first, never lowered. */
+static int make_simple(struct change *c)
 {
 	bool fresh = !c->tuple;
 	int rc = fresh ? cxlt_tuple_create(c) : 0;
@@ -223,21 +289,49 @@ int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 		return rc;
 	if (fresh)
 		c->hash = cxlt_hash_body(c->s, c->tuple, c->body);
-	c->chg = cxlt_chg_word(c);
-	cxlt_chg_begin(c->chg);
-	/* The list says "may win" before the rule can: raised first, never lowered. */
 	if (fresh || cxlt_list_prio(c) < c->prio)
 		rc = cxlt_list_publish(c, c->prio);
-	if (!rc) {
-		rc = chain_put(c, ch, x);
-		if (!rc && !ch->found)
-			cxlt_store(&c->tuple->count, c->tuple->count + 1);
-		if (rc && !c->tuple->count)
-			cxlt_tuple_destroy(c);
-	} else if (fresh) {
+	if (rc && fresh)
 		cxlt_tuple_discard(c);
+	return rc;
+}
+
+/* The rule that was there is out of reach, and ours. */
+static void retire(struct change *c, struct chain *ch)
+{
+	const struct cxlt_rule *e = cxlt_at(c->s, ch->ref[ch->at]);
+
+	ch->counters = e->counters;
+	ch->flags = e->flags;
+	rule_free(c, ch->ref[ch->at]);
+}
+
+int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
+{
+	bool alone = c->w->depth;
+	int rc = alone ? make_simple(c) : is_simple(c) ? 0 : CXLT_ALONE;
+	__u32 mine;
+
+	if (rc)
+		return rc;
+	c->chg = cxlt_chg_word(c);
+	/* Before the rule is there, so that the count is never too low, whoever dies. */
+	cxlt_fetch_add(&c->tuple->count, 1);
+	mine = rule_alloc(c, x);
+	if (mine) {
+		rule_fill(c, mine, c->prio, x);
+		rc = chain_put(c, ch, mine, x->modify);
+	} else {
+		rc = alone ? cxlt_no_room(c->s, "an entry") : CXLT_ALONE;
 	}
-	cxlt_chg_end(c->chg);
+	if (rc || ch->found)
+		cxlt_fetch_add(&c->tuple->count, (__u64)-1);
+	if (rc && mine)
+		rule_free(c, mine);
+	if (!rc && ch->found)
+		retire(c, ch);
+	if (rc && alone && !cxlt_load(&c->tuple->count))
+		cxlt_tuple_destroy(c);
 	return rc;
 }
 
@@ -245,26 +339,41 @@ int cxlt_change_remove(struct change *c, struct chain *ch)
 {
 	int rc;
 
+	if (!c->w->depth && (c->tuple_flags || !cxlt_chg_ready(c)))
+		return CXLT_ALONE;
 	c->chg = cxlt_chg_word(c);
-	cxlt_chg_begin(c->chg);
-	rc = chain_put(c, ch, NULL);
-	if (!rc) {
-		cxlt_store(&c->tuple->count, c->tuple->count - 1);
-		if (!c->tuple->count)
-			cxlt_tuple_destroy(c);
-	}
-	cxlt_chg_end(c->chg);
-	return rc;
+	rc = chain_put_once(c, ch, 0, true, true);
+	if (rc)
+		return rc;
+	retire(c, ch);
+	c->emptied = cxlt_fetch_add(&c->tuple->count, (__u64)-1) == 1;
+	if (c->emptied && c->w->depth)
+		cxlt_tuple_destroy(c);
+	return 0;
+}
+
+bool cxlt_change_tuple(struct change *c)
+{
+	if (!cxlt_tuple_lookup(c))
+		return false;
+	c->hash = cxlt_hash_body(c->s, c->tuple, c->body);
+	return true;
 }
 
 int cxlt_change_find(struct change *c, struct chain *ch)
 {
+	struct cxlt_hold h;
+	int rc;
+
 	ch->exists = ch->found = false;
 	ch->n = ch->at = 0;
-	if (!cxlt_tuple_lookup(c))
+	if (!cxlt_change_tuple(c))
 		return -ENOENT;
-	c->hash = cxlt_hash_body(c->s, c->tuple, c->body);
-	chain_read(c, ch);
+	rc = cxlt_hold(c->w, c->tuple, c->hash, &h);
+	if (rc)
+		return rc;
+	chain_read(c, &h, ch);
+	cxlt_hold_end(&h);
 	return ch->found ? 0 : -ENOENT;
 }
 
@@ -314,145 +423,186 @@ static void free_counters(struct change *c, __u32 ref)
 		cxlt_free_object(c->s, &c->w->alloc, ref);
 }
 
-static int add_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
+static int absent(const struct cxlt_rule_spec *spec)
 {
-	__u32 flags = flags_of(w, spec), old = 0, where, unseen;
+	return cxlt_fail(-ENOENT, "no such rule in table %u", spec->table);
+}
+
+/* A rule that the device can't match on: its shadow comes first.  Alone. */
+static void speak_for(struct change *c, const struct cxlt_rule_spec *spec, struct content *x)
+{
+	struct chain ch;
+
+	x->shadow = false;
+	if (!cxlt_change_find(c, &ch))
+		x->flags = ((const struct cxlt_rule *)cxlt_at(c->s, ch.ref[ch.at]))->flags;
+	else if (cxlt_shadow_add(c->w, spec))
+		x->shadow = true;
+	else
+		x->flags = CXLT_RULE_UNSEEN;
+}
+
+static int op_add(struct cxlt_writer *w, void *arg)
+{
+	const struct cxlt_rule_spec *spec = arg;
 	struct content x = {.cookie = spec->cookie, .n_prog = spec->n_prog, .prog = spec->prog};
+	__u32 flags = flags_of(w, spec), unseen;
 	struct change c;
 	struct chain ch;
-	bool had;
 	int rc;
 
+	if (flags && !w->depth)
+		return CXLT_ALONE;
 	cxlt_change_init(&c, w, spec, &spec->mask, flags);
-	had = !cxlt_change_find(&c, &ch);
-	unseen = c.t->unseen;
-	if (had) {
-		const struct cxlt_rule *e = cxlt_at(c.s, ch.ref[ch.at]);
-
-		old = e->counters;
-		x.flags = e->flags;
-	} else if (flags && !cxlt_shadow_add(w, spec)) {
-		x.flags = CXLT_RULE_UNSEEN;
-	}
-	where = flags ? c.s->header.dev_lines : 0;
+	cxlt_change_tuple(&c);
+	unseen = cxlt_load32(&c.t->unseen);
+	if (flags)
+		speak_for(&c, spec, &x);
 	x.created = now_ns();
-	x.counters = counters_alloc(&c, where);
+	x.counters = counters_alloc(&c, flags ? c.s->header.dev_lines : 0);
 	if (!x.counters)
 		x.counters = counters_alloc(&c, c.s->header.dev_lines);
-	rc = x.counters ? cxlt_change_put(&c, &ch, &x) : cxlt_no_room(c.s, "counters");
+	/* As with the tuple's: never too low. */
+	cxlt_fetch_add(&c.t->n_rules, 1);
+	if (x.counters)
+		rc = cxlt_change_put(&c, &ch, &x);
+	else
+		rc = w->depth ? cxlt_no_room(c.s, "counters") : CXLT_ALONE;
+	if (rc || ch.found)
+		cxlt_fetch_add(&c.t->n_rules, (__u64)-1);
 	if (rc) {
 		free_counters(&c, x.counters);
-		if (!had && flags && !(x.flags & CXLT_RULE_UNSEEN))
+		if (x.shadow)
 			cxlt_shadow_remove(w, spec);
-		cxlt_unseen_lower(c.s, spec->table, unseen);
+		if (w->depth)
+			cxlt_unseen_lower(c.s, spec->table, unseen);
 		return rc;
 	}
-	free_counters(&c, old);
-	if (!had)
-		cxlt_store(&c.t->n_rules, c.t->n_rules + 1);
-	return had;
+	if (ch.found)
+		free_counters(&c, ch.counters);
+	return ch.found;
 }
 
 int cxlt_rule_add(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 {
 	int rc = spec_check(w, spec);
 
-	if (!rc)
-		rc = cxlt_writer_lock(w);
-	if (rc)
-		return rc;
-	rc = add_locked(w, spec);
-	cxlt_writer_unlock(w);
-	return rc;
+	return rc ? rc : cxlt_change_run(w, op_add, (void *)spec);
 }
 
 void cxlt_rule_prefetch(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 {
 	struct change c;
-	__u32 mask;
+	__u64 geo;
 
-	if (!w->depth || spec->table >= w->slice->dir.n_tables)
+	if (!cxlt_may_look(w) || spec->table >= w->slice->dir.n_tables)
 		return;
 	cxlt_change_init(&c, w, spec, &spec->mask, flags_of(w, spec));
-	if (!cxlt_tuple_lookup(&c))
+	if (!cxlt_change_tuple(&c))
 		return;
-	mask = (1U << CXLT_GEO_LOG2(c.tuple->geo)) - 1;
-	cxlt_prefetch(cxlt_at(c.s, CXLT_GEO_REF(c.tuple->geo) +
-					   ((__u32)cxlt_hash_body(c.s, c.tuple, c.body) & mask)));
+	geo = cxlt_load(&c.tuple->geo);
+	cxlt_prefetch(cxlt_at(c.s, CXLT_GEO_REF(geo) +
+					   ((__u32)c.hash & ((1U << CXLT_GEO_LOG2(geo)) - 1))));
 }
 
 int cxlt_rule_add_batch(struct cxlt_writer *w, __u32 n, const struct cxlt_rule_spec *specs,
 			__u32 *added)
 {
-	int rc = cxlt_writer_lock(w);
+	int rc = 0;
 	__u32 i;
 
-	*added = 0;
-	if (rc)
-		return rc;
-	for (i = 0; i < n && rc >= 0; i++) {
-		if (i + PREFETCH_AHEAD < n)
-			cxlt_rule_prefetch(w, &specs[i + PREFETCH_AHEAD]);
-		rc = cxlt_rule_add(w, &specs[i]);
-		*added += rc >= 0;
+	for (i = 0; i < n && rc >= 0;) {
+		__u32 end = n - i < BATCH ? n : i + BATCH;
+
+		rc = cxlt_change_enter(w);
+		if (rc)
+			break;
+		for (; i < end && rc >= 0; i += rc >= 0) {
+			if (i + PREFETCH_AHEAD < n)
+				cxlt_rule_prefetch(w, &specs[i + PREFETCH_AHEAD]);
+			rc = spec_check(w, &specs[i]);
+			if (!rc)
+				rc = op_add(w, (void *)&specs[i]);
+		}
+		cxlt_change_leave(w);
+		if (rc == CXLT_ALONE) {
+			rc = cxlt_change_run(w, op_add, (void *)&specs[i]);
+			i += rc >= 0;
+		}
 	}
-	cxlt_writer_unlock(w);
+	*added = i;
 	return rc < 0 ? rc : 0;
 }
 
-static int modify_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
+static int op_modify(struct cxlt_writer *w, void *arg)
 {
+	const struct cxlt_rule_spec *spec = arg;
 	struct content x = {.cookie = spec->cookie, .n_prog = spec->n_prog, .prog = spec->prog};
-	const struct cxlt_rule *e;
 	struct change c;
 	struct chain ch;
+	int rc;
 
+	/* Where counters lie decides where the entry may: which the holder of the chain knows. */
+	if (!w->depth && w->slice->header.dev_lines < w->slice->header.n_lines)
+		return CXLT_ALONE;
 	cxlt_change_init(&c, w, spec, &spec->mask, flags_of(w, spec));
-	if (cxlt_change_find(&c, &ch))
-		return cxlt_fail(-ENOENT, "no such rule in table %u", spec->table);
-	e = cxlt_at(c.s, ch.ref[ch.at]);
-	x.created = e->created;
-	x.counters = e->counters;
-	x.flags = e->flags;
-	return cxlt_change_put(&c, &ch, &x);
+	if (w->depth) {
+		rc = cxlt_change_find(&c, &ch);
+		if (!rc)
+			x.counters =
+				((const struct cxlt_rule *)cxlt_at(c.s, ch.ref[ch.at]))->counters;
+	} else {
+		rc = cxlt_change_tuple(&c) ? 0 : -ENOENT;
+	}
+	x.modify = true;
+	if (!rc)
+		rc = cxlt_change_put(&c, &ch, &x);
+	return rc == -ENOENT ? absent(spec) : rc;
 }
 
 int cxlt_rule_modify(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 {
 	int rc = spec_check(w, spec);
 
-	if (!rc)
-		rc = cxlt_writer_lock(w);
-	if (rc)
-		return rc;
-	rc = modify_locked(w, spec);
-	cxlt_writer_unlock(w);
-	return rc;
+	return rc ? rc : cxlt_change_run(w, op_modify, (void *)spec);
 }
 
-static int delete_locked(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
+static int op_delete(struct cxlt_writer *w, void *arg)
 {
-	__u32 flags = flags_of(w, spec), counters, rule_flags;
-	const struct cxlt_rule *e;
+	const struct cxlt_rule_spec *spec = arg;
+	__u32 flags = flags_of(w, spec);
 	struct change c;
 	struct chain ch;
 	int rc;
 
 	cxlt_change_init(&c, w, spec, &spec->mask, flags);
-	if (cxlt_change_find(&c, &ch))
-		return cxlt_fail(-ENOENT, "no such rule in table %u", spec->table);
-	e = cxlt_at(c.s, ch.ref[ch.at]);
-	counters = e->counters;
-	rule_flags = e->flags;
+	if (!cxlt_change_tuple(&c))
+		return absent(spec);
 	rc = cxlt_change_remove(&c, &ch);
 	if (rc)
-		return rc;
-	free_counters(&c, counters);
-	cxlt_store(&c.t->n_rules, c.t->n_rules - 1);
-	if (!c.t->n_rules)
+		return rc == -ENOENT ? absent(spec) : rc;
+	free_counters(&c, ch.counters);
+	cxlt_fetch_add(&c.t->n_rules, (__u64)-1);
+	if (w->depth && !cxlt_load(&c.t->n_rules))
 		cxlt_unseen_lower(c.s, spec->table, 0);
-	if (flags && !(rule_flags & CXLT_RULE_UNSEEN))
+	if (flags && !(ch.flags & CXLT_RULE_UNSEEN))
 		cxlt_shadow_remove(w, spec);
+	return c.emptied && !w->depth;
+}
+
+/* Takes a tuple that lost its last rule out of the list. */
+static int op_tidy(struct cxlt_writer *w, void *arg)
+{
+	const struct cxlt_rule_spec *spec = arg;
+	struct change c;
+
+	if (!w->depth)
+		return CXLT_ALONE;
+	cxlt_change_init(&c, w, spec, &spec->mask, flags_of(w, spec));
+	if (cxlt_change_tuple(&c) && !cxlt_load(&c.tuple->count))
+		cxlt_tuple_destroy(&c);
+	if (!cxlt_load(&c.t->n_rules))
+		cxlt_unseen_lower(c.s, spec->table, 0);
 	return 0;
 }
 
@@ -462,12 +612,11 @@ int cxlt_rule_delete(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 
 	if (spec->table >= w->slice->dir.n_tables)
 		return cxlt_fail(-ENOENT, "no table %u", spec->table);
-	rc = cxlt_writer_lock(w);
-	if (rc)
-		return rc;
-	rc = delete_locked(w, spec);
-	cxlt_writer_unlock(w);
-	return rc;
+	rc = cxlt_change_run(w, op_delete, (void *)spec);
+	/* An empty tuple may stay: it costs a probe and is never wrong. */
+	if (rc == 1)
+		cxlt_change_run(w, op_tidy, (void *)spec);
+	return rc < 0 ? rc : 0;
 }
 
 __u64 cxlt_table_rules(const struct cxlt_slice *s, __u32 table)

@@ -57,14 +57,15 @@ static enum cxlt_dim dim_of(const struct cxlt_key *v, const struct cxlt_key *m)
 
 void cxlt_chg_begin(__u64 *word)
 {
-	cxlt_store_release(word, *word + CXLT_CHG_BEGIN);
-	/* Before everything that the change publishes; those stores are releases. */
+	/* A full barrier: before everything that the change publishes.  Others may be in changes of
+	 * the same word. */
+	cxlt_fetch_add(word, CXLT_CHG_BEGIN);
 }
 
 void cxlt_chg_end(__u64 *word)
 {
 	/* Pairs with cxlt_chg_collect() and cxlt_chg_sum(). */
-	cxlt_store_release(word, *word + CXLT_CHG_END);
+	cxlt_fetch_add(word, CXLT_CHG_END);
 }
 
 /*
@@ -86,6 +87,13 @@ static bool chg_use_dim(struct change *c, __u32 dim)
 	cxlt_store32(&c->t->dims, c->t->dims | 1U << dim);
 	cxlt_chg_end(&c->t->wide);
 	return true;
+}
+
+bool cxlt_chg_ready(const struct change *c)
+{
+	__u32 dim = dim_of(c->value, c->mask);
+
+	return dim == CXLT_DIM_WIDE || cxlt_load32(&c->t->dims) >> dim & 1;
 }
 
 __u64 *cxlt_chg_word(struct change *c)
@@ -264,7 +272,7 @@ int cxlt_tuple_create(struct change *c)
 	}
 	t = cxlt_at(c->s, ref);
 	cxlt_tuple_store(t, &image);
-	rc = cxlt_tuple_resize(c->s, &c->w->alloc, t, 1);
+	rc = cxlt_tuple_resize(c->w, t, 1);
 	if (rc) {
 		cxlt_free_object(c->s, &c->w->alloc, ref);
 		return cxlt_no_room(c->s, "a tuple's buckets");

@@ -27,6 +27,9 @@ struct coroutine {
 	int started, ended, dead;
 	__u64 history, known;
 	const __u64 *pending; /* the word that it is about to access */
+	const __u64 *waits;   /* until this word isn't `waits_old`, or somebody dies */
+	__u64 waits_old;
+	int waits_deaths;
 	unsigned int steps;
 };
 
@@ -56,6 +59,7 @@ static struct {
 	__u64 state;
 	__u64 time;
 } *seen;
+static int deaths, switches;
 static int declined; /* the reader could have gone on before `declined_at` changed */
 static __u64 declined_at;
 static const char *violation;
@@ -169,6 +173,21 @@ void cxlt_model_point(const volatile void *p, int writes)
 	co[me].history = mix(co[me].history, (__u64)writes + 1);
 }
 
+void cxlt_model_wait(const __u64 *p, __u64 old)
+{
+	int me = current;
+
+	if (me < 0)
+		return;
+	co[me].waits = p;
+	co[me].waits_old = old;
+	co[me].waits_deaths = deaths;
+	current = -1;
+	swapcontext(&co[me].ctx, &scheduler);
+	current = me;
+	co[me].waits = NULL;
+}
+
 __u64 cxlt_model_saw(__u64 value)
 {
 	if (current >= 0)
@@ -206,6 +225,8 @@ static int enabled(int t)
 	int i;
 
 	if (co[t].ended || co[t].dead)
+		return 0;
+	if (co[t].waits && *co[t].waits == co[t].waits_old && co[t].waits_deaths == deaths)
 		return 0;
 	if (m->thread[t].after && !co[m->thread[t].after - 1].ended &&
 	    !co[m->thread[t].after - 1].dead)
@@ -294,7 +315,8 @@ static int options(struct decision *d, int last)
 	if (last >= 0 && enabled(last) && last != reader)
 		d->options[n++] = (unsigned char)last;
 	for (i = 0; i < m->n_threads; i++) {
-		if (i != last && i != reader && enabled(i))
+		if (i != last && i != reader && enabled(i) &&
+		    (!n || !m->switches || switches < m->switches))
 			d->options[n++] = (unsigned char)i;
 	}
 	if (!n && m->reader && enabled(reader))
@@ -354,11 +376,22 @@ static void reset(void)
 	for (i = 0; i < m->n_threads; i++) {
 		co[i].started = co[i].ended = co[i].dead = 0;
 		co[i].steps = 0;
-		co[i].pending = NULL;
+		co[i].pending = co[i].waits = NULL;
 		co[i].history = co[i].known = (__u64)i + 7;
 	}
 	violation = NULL;
-	declined = 0;
+	declined = deaths = switches = 0;
+}
+
+/* Some thread waits for what nobody will do. */
+static int stuck(void)
+{
+	int i;
+
+	for (i = 0; i < m->n_threads; i++)
+		if (co[i].waits && !co[i].dead)
+			return 1;
+	return 0;
 }
 
 /* Takes one decision; 1 if it leads to a known state. */
@@ -368,6 +401,7 @@ static int step(int pick)
 
 	if (pick >= DIE) {
 		co[pick - DIE].dead = 1;
+		deaths++;
 		return 0;
 	}
 	if (m->reader && pick != m->reader - 1 && !declined && co[m->reader - 1].pending) {
@@ -405,13 +439,21 @@ static int run(void)
 			exit(2);
 		}
 		if (depth >= replayed) {
-			if (!options(d, last))
+			if (!options(d, last)) {
+				if (stuck())
+					violation = "a thread waits forever";
 				return 0;
+			}
 			d->next = 0;
-			if (!m->reader && d->n_options > 1 && !visit(state_hash(), 0))
+			if (!m->reader && d->n_options > 1 &&
+			    !visit(m->switches ? mix(state_hash(), (__u64)last + 1) | 1
+					       : state_hash(),
+				   (__u64)switches))
 				return 1;
 		}
 		pick = d->options[d->next];
+		if (last >= 0 && pick < DIE && pick != last && enabled(last))
+			switches++;
 		d->taken = (unsigned char)pick;
 		depth++;
 		report->points++;

@@ -15,6 +15,10 @@
  * A scenario may let threads die: at every point of one, all continuations without its further
  * accesses are explored as well, and a heir may then run (and die, if it may).
  *
+ * Two writers know so much of each other that some scenarios have too many states; there, threads that
+ * could go on are taken off a bounded number of times.  (Nearly every error of this kind shows
+ * with two or three; Musuvathi and Qadeer, "Iterative context bounding", PLDI 2007.)
+ *
  * What this covers: sequentially consistent interleavings of the accesses, complete for the
  * scenario.  What not: reorderings that the memory model would allow beyond that (the code asks
  * for none on x86-TSO: it has no store that must precede a later load of another word without a
@@ -47,7 +51,8 @@ struct model {
 	int n_mem;
 	struct model_thread thread[MODEL_THREADS];
 	int n_threads;
-	int reader; /* 1 + index of a thread that only loads, if the others never wait for it */
+	int reader;   /* 1 + index of a thread that only loads, if the others never wait for it */
+	int switches; /* 0, or explore only runs that take a thread off at most so often */
 	/* After all threads have ended: 0, or the run is a violation. */
 	int (*check)(void *arg);
 	void *arg;

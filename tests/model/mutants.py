@@ -53,12 +53,12 @@ MUTANTS = [
      "cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0 ||", "",
      ["handover", "winner-kept"]),
     ("change-not-begun", SRC + "tuples.c",
-     "\tcxlt_store_release(word, *word + CXLT_CHG_BEGIN);",
+     "\tcxlt_fetch_add(word, CXLT_CHG_BEGIN);",
      "\t(void)word;", ["handover", "mat", "winner"]),
     ("change-ends-early", SRC + "rules.c",
-     "\tcxlt_chg_begin(c->chg);\n\trc = chain_put(c, ch, NULL);",
+     "\tcxlt_chg_begin(c->chg);\n\tif (ch->at) {",
      "\tcxlt_chg_begin(c->chg);\n\tcxlt_chg_end(c->chg);\n\tcxlt_chg_begin(c->chg);\n"
-     "\t*c->chg -= 65537;\n\trc = chain_put(c, ch, NULL);", ["handover", "winner"]),
+     "\t*c->chg -= 65537;\n\tif (ch->at) {", ["handover", "winner"]),
     ("dims-outside-wide", SRC + "tuples.c",
      "\tcxlt_chg_begin(&c->t->wide);\n\tcxlt_write_barrier();\n\tcxlt_store32(&c->t->dims, "
      "c->t->dims | 1U << dim);\n\tcxlt_chg_end(&c->t->wide);",
@@ -83,12 +83,35 @@ MUTANTS = [
     ("repair-lowers-counters-first", SRC + "check.c",
      "low |= have < x->cnt[i][c];", "x->cnt[i][c] = 0; low |= have < x->cnt[i][c];",
      ["displace-die"]),
+    ("home-not-locked", SRC + "hold.c",
+     "return w->depth ? 0 : lock(w, &out->array[out->i1]);", "return 0;", ["two-insert-one"]),
+    ("home-let-go-unsaid", SRC + "hold.c",
+     "return rc ? rc : 1;", "return rc;", ["two-insert-back"]),
+    ("move-not-locked", SRC + "hashtab.c",
+     "\t\trc = cxlt_lock_pair(w, array, from, to);\n", "",
+     ["displace-and-delete", "two-displace"]),
+    ("move-not-rechecked", SRC + "hashtab.c",
+     "if (slot && j >= 0 && cxlt_hash_other(from, CXLT_SLOT_TAG(slot), mask) == to)",
+     "if (j >= 0)", ["displace-and-delete"]),
+    ("bit-not-won", SRC + "alloc.c",
+     "\t\t\tif (win(c, object))\n", "\t\t\twin(c, object);\n",
+     ["two-insert-one", "two-rules"]),
+    ("gate-not-awaited", SRC + "lock.c",
+     "\tint rc = quiesce(w);\n", "\tint rc = 0;\n", ["grow-and-insert"]),
+    ("gate-not-looked-at", SRC + "lock.c",
+     "if (cxlt_likely(!cxlt_load_acquire(&c->owner))) {", "if (1) {", ["grow-and-insert"]),
+    ("dead-not-repaired", SRC + "lock.c",
+     "if (rc > 0 || (!rc && inherited)) {", "if (!rc && inherited) {", ["meet-the-dead"]),
+    ("dead-not-recognised", SRC + "lock.c",
+     "\tif (holder != CXLT_WRITER_BPF && is_gone(w, holder))\n\t\treturn -ESRCH;\n", "",
+     ["meet-the-dead"]),
 ]
 
 
 def build(cc, root, out):
     src = os.path.join(root, "libcxltab/src")
-    files = [os.path.join(src, f) for f in sorted(os.listdir(src)) if f.endswith(".c")]
+    files = [os.path.join(src, f) for f in sorted(os.listdir(src))
+             if f.endswith(".c")]
     files += [os.path.join(root, "tests/model", f) for f in ("explore.c", "scenarios.c")]
     return subprocess.run(
         [*cc.split(), "-std=gnu11", "-O1", "-D_GNU_SOURCE", "-DCXLT_MODEL", "-w", "-pthread",

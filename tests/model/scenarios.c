@@ -20,15 +20,22 @@
 /* ---- The slice that scenarios work on ---- */
 
 static struct cxlt_slice *slice;
-static struct cxlt_writer *writer, *heir;
+static struct cxlt_writer *writer, *heir, *second;
+static int thread_of[CXLT_WRITERS]; /* 1 + the thread that uses this writer id */
 static struct cxlt_view view;
-static __u64 done; /* in memory that is restored: 1 once the writer's call has returned */
+static __u64 result[2]; /* what two writers' calls returned; in memory that is restored, as is: */
+static __u64 done;	/* 1 once the writer's call has returned */
 static struct cxlt_work work[2];
 
 static void fatal(const char *what)
 {
 	fprintf(stderr, "model: %s: %s\n", what, cxlt_error_text());
 	exit(2);
+}
+
+int cxlt_model_gone(int id)
+{
+	return id == CXLT_WRITER_GONE || (thread_of[id] && model_died(thread_of[id] - 1));
 }
 
 /* The same secrets in every run, so that a schedule can be repeated. */
@@ -41,6 +48,7 @@ static void fix_secrets(void)
 		live[i] = slice->view.secrets[i] = cxlt_random(&state);
 	writer->rng = 1;
 	heir->rng = 2;
+	second->rng = 3;
 }
 
 static void setup(void)
@@ -48,8 +56,10 @@ static void setup(void)
 	struct cxlt_slice_config c = {.size = 640 << 10, .chg_log2 = 3};
 
 	if (cxlt_slice_create_memfd("model", &c, &slice) || cxlt_writer_open(slice, &writer) ||
-	    cxlt_writer_open(slice, &heir))
+	    cxlt_writer_open(slice, &heir) || cxlt_writer_open(slice, &second))
 		fatal("setup");
+	memset(thread_of, 0, sizeof(thread_of));
+	thread_of[writer->id] = 1;
 	fix_secrets();
 	cxlt_slice_view(slice, 0, &view);
 	done = 0;
@@ -59,6 +69,7 @@ static void teardown(void)
 {
 	cxlt_writer_close(writer);
 	cxlt_writer_close(heir);
+	cxlt_writer_close(second);
 	cxlt_slice_close(slice);
 }
 
@@ -67,12 +78,16 @@ static void use_memory(struct model *m)
 	m->mem[0] = slice->mem;
 	m->size[0] = slice->size;
 	m->mem[1] = writer;
-	m->size[1] = sizeof(*writer);
+	m->size[1] = (sizeof(*writer) + 4095) & ~4095UL;
 	m->mem[2] = heir;
-	m->size[2] = sizeof(*heir);
+	m->size[2] = m->size[1];
 	m->mem[3] = &done;
 	m->size[3] = sizeof(done);
-	m->n_mem = 4;
+	m->mem[4] = second;
+	m->size[4] = m->size[1];
+	m->mem[5] = result;
+	m->size[5] = sizeof(result);
+	m->n_mem = 6;
 }
 
 static void complain(void *arg, const char *text)
@@ -105,11 +120,13 @@ static __u64 value_of(__u64 key)
 /* Values are two words that belong together. */
 static const __u64 *value_words(__u64 first)
 {
-	static __u64 v[2];
+	static __u64 v[4][2]; /* two writers may be under way */
+	static int next;
 
-	v[0] = first;
-	v[1] = first * 3 + 1;
-	return v;
+	next = (next + 1) % 4;
+	v[next][0] = first;
+	v[next][1] = first * 3 + 1;
+	return v[next];
 }
 
 static int find(__u64 key, __u64 *val)
@@ -369,20 +386,22 @@ static void s_modify(struct model *m)
 
 static void repair(void *arg)
 {
-	(void)arg;
-	if (cxlt_slice_repair(heir))
-		model_violated("the repair failed");
-	cxlt_store_release(&cxlt_control(slice)->owner, 0);
+	struct cxlt_writer *w = arg ? second : heir;
+
+	if (cxlt_writer_lock(w))
+		model_violated("the heir got no lock");
+	cxlt_writer_unlock(w);
 }
 
 static void add_repair(struct model *m, int twice)
 {
 	m->thread[0].may_die = 1;
+	thread_of[heir->id] = m->n_threads + 1;
 	m->thread[m->n_threads++] =
 		(struct model_thread){.name = "repair", .run = repair, .heir = 1, .may_die = twice};
 	if (twice)
-		m->thread[m->n_threads++] =
-			(struct model_thread){.name = "repair2", .run = repair, .heir = 1};
+		m->thread[m->n_threads++] = (struct model_thread){
+			.name = "repair2", .run = repair, .arg = &second, .heir = 1};
 }
 
 static void s_displace_die(struct model *m)
@@ -409,6 +428,194 @@ static void s_displace_die_twice(struct model *m)
 	m->n_threads = 1;
 	m->reader = 0;
 	add_repair(m, 1);
+}
+
+/* ---- Two writers at once ---- */
+
+struct call {
+	struct cxlt_writer **w;
+	int slot; /* of result */
+	int (*fn)(struct cxlt_writer *, const struct call *);
+	__u64 key;
+};
+
+static struct call calls[2];
+
+static int call_insert(struct cxlt_writer *w, const struct call *c)
+{
+	return cxlt_exact_insert(w, table, &c->key, value_words(value_of(c->key) + (__u64)c->slot));
+}
+
+static int call_modify(struct cxlt_writer *w, const struct call *c)
+{
+	return cxlt_exact_modify(w, table, &c->key, value_words(value_of(c->key) + 1));
+}
+
+static int call_delete(struct cxlt_writer *w, const struct call *c)
+{
+	return cxlt_exact_delete(w, table, &c->key);
+}
+
+static void run_call(void *arg)
+{
+	const struct call *c = arg;
+	int rc = c->fn(*c->w, c);
+
+	if (rc && rc != -EEXIST && rc != -ENOENT)
+		model_violated("a call failed");
+	result[c->slot] = (__u64)(__s64)rc;
+}
+
+static void two_writers(struct model *m, int (*a)(struct cxlt_writer *, const struct call *),
+			__u64 key_a, int (*b)(struct cxlt_writer *, const struct call *),
+			__u64 key_b)
+{
+	calls[0] = (struct call){&writer, 0, a, key_a};
+	calls[1] = (struct call){&second, 1, b, key_b};
+	thread_of[second->id] = 2;
+	m->thread[0] = (struct model_thread){.name = "one", .run = run_call, .arg = &calls[0]};
+	m->thread[1] = (struct model_thread){.name = "two", .run = run_call, .arg = &calls[1]};
+	m->n_threads = 2;
+	m->reader = 0;
+}
+
+static int found(__u64 key)
+{
+	__u64 val;
+
+	return !find(key, &val);
+}
+
+/* Of two inserts of one key exactly one is done, and its value stands. */
+static int one_inserted(void *arg)
+{
+	__u64 val = 0;
+
+	(void)arg;
+	if (!result[0] == !result[1] || find(calls[0].key, &val) ||
+	    val != value_of(calls[0].key) + (result[0] ? 1 : 0))
+		return 1;
+	return slice_is_clean(NULL);
+}
+
+static void s_two_insert_one(struct model *m)
+{
+	exact_setup(0);
+	two_writers(m, call_insert, absent_key, call_insert, absent_key);
+	m->check = one_inserted;
+}
+
+/*
+ * Bucket 1 is full, bucket 0 has room.  One inserts a key of bucket 1; while it waits for bucket 0,
+ * which the other holds for another key, it lets go of bucket 1, and the other inserts the same.
+ */
+static __u64 side_key;
+
+static int call_insert_after_side(struct cxlt_writer *w, const struct call *c)
+{
+	int rc = cxlt_exact_insert(w, table, &side_key, value_words(value_of(side_key)));
+
+	return rc ? rc : call_insert(w, c);
+}
+
+static void s_two_insert_back(struct model *m)
+{
+	__u64 k;
+	int i;
+
+	exact_setup(0);
+	for (i = 1; i <= 2; i++)
+		if (cxlt_exact_delete(writer, table, &old_keys[i]))
+			fatal("delete");
+	k = find_key(new_key + 1, 1, 0);
+	side_key = new_key;
+	two_writers(m, call_insert, k, call_insert_after_side, k);
+	m->check = one_inserted;
+}
+
+/* The table has nothing but old_keys and the two keys, if their inserts returned 0. */
+static int both_inserted(void *arg)
+{
+	if (result[0] || result[1] || !found(calls[0].key) || !found(calls[1].key))
+		return 1;
+	return all_old_there(arg);
+}
+
+/* Both find their buckets full. */
+static void s_two_displace(struct model *m)
+{
+	__u64 k;
+
+	exact_setup(0);
+	k = find_key(new_key + 1, 1, 0);
+	/* A second way out, to bucket 2. */
+	if (cxlt_exact_delete(writer, table, &old_keys[13]))
+		fatal("delete");
+	n_old--;
+	insert_old(find_key(k + 1, 1, 2));
+	two_writers(m, call_insert, new_key, call_insert, k);
+	m->switches = 3;
+	m->check = both_inserted;
+}
+
+/* One displaces moved_key, which the other deletes. */
+static int moved_is_gone(void *arg)
+{
+	(void)arg;
+	return result[0] || result[1] || !found(new_key) || found(moved_key) ||
+	       slice_is_clean(NULL);
+}
+
+static void s_displace_and_delete(struct model *m)
+{
+	exact_setup(0);
+	two_writers(m, call_insert, new_key, call_delete, moved_key);
+	m->check = moved_is_gone;
+}
+
+/* Modify, then delete, or the other way round: the key is gone, and modify says which. */
+static int deleted(void *arg)
+{
+	(void)arg;
+	return result[1] || found(moved_key) || slice_is_clean(NULL);
+}
+
+static void s_modify_and_delete(struct model *m)
+{
+	exact_setup(0);
+	two_writers(m, call_modify, moved_key, call_delete, moved_key);
+	m->check = deleted;
+}
+
+/* One needs the slice alone, to grow; the other goes on in changes. */
+static void s_grow_and_insert(struct model *m)
+{
+	s_grow(m);
+	n_old--; /* bucket 3 gets room, but none that bucket 0 or 1 could use */
+	if (cxlt_exact_delete(writer, table, &old_keys[n_old]))
+		fatal("delete");
+	two_writers(m, call_insert, new_key, call_insert, old_keys[n_old]);
+	m->switches = 3;
+	m->check = both_inserted;
+}
+
+static void s_two_die(struct model *m)
+{
+	exact_setup(0);
+	two_writers(m, call_insert, absent_key, call_insert, find_key(absent_key + 1, 3, 0));
+	m->thread[0].may_die = 1;
+	m->check = NULL;
+}
+
+/* The second one meets what the first one left, or not; then somebody looks. */
+static void s_meet_the_dead(struct model *m)
+{
+	s_two_die(m);
+	thread_of[heir->id] = 3;
+	m->thread[2] =
+		(struct model_thread){.name = "repair", .run = repair, .after = 2, .heir = 1};
+	m->n_threads = 3;
+	m->check = all_old_there;
 }
 
 /* ---- OpenFlow tables ---- */
@@ -688,6 +895,67 @@ static void s_mat_raise(struct model *m)
 	must(cxlt_rule_add(writer, &other));
 }
 
+/* Two writers in one chain, whose tuple is there. */
+static const struct cxlt_rule_spec *two_rules[2];
+
+static void add_first(void *arg)
+{
+	(void)arg;
+	must(cxlt_rule_add(writer, two_rules[0]));
+}
+
+static void add_second(void *arg)
+{
+	(void)arg;
+	must(cxlt_rule_add(second, two_rules[1]));
+}
+
+static int both_rules(void *arg)
+{
+	struct cxlt_rule_info info;
+
+	(void)arg;
+	classify(&work[0]);
+	return work[0].res.cookie != 100 || cxlt_rule_get(slice, two_rules[0], &info) ||
+	       cxlt_rule_get(slice, two_rules[1], &info) || cxlt_table_rules(slice, 0) != 4 ||
+	       slice_is_clean(NULL);
+}
+
+static void two_rules_model(struct model *m, const struct cxlt_rule_spec *a,
+			    const struct cxlt_rule_spec *b)
+{
+	rules_setup();
+	keep_tuples();
+	two_rules[0] = a;
+	two_rules[1] = b;
+	thread_of[second->id] = 2;
+	m->thread[0] = (struct model_thread){.name = "one", .run = add_first};
+	m->thread[1] = (struct model_thread){.name = "two", .run = add_second};
+	m->n_threads = 2;
+	m->check = both_rules;
+	m->switches = 2;
+}
+
+static void s_two_rules_chain(struct model *m)
+{
+	two_rules_model(m, &drop_narrow, &allow_narrow);
+}
+
+static void s_two_rules_apart(struct model *m)
+{
+	two_rules_model(m, &drop_narrow, &allow_wide);
+}
+
+/* Both make the same new tuple. */
+static void s_two_rules_new(struct model *m)
+{
+	two_rules_model(m, &drop_narrow, &allow_narrow);
+	must(cxlt_rule_delete(writer, &other));
+	CXLT_KEY_SET(&other_wide.value, IP_PROTO, 18);
+	must(cxlt_rule_add(writer, &other_wide));
+	m->switches = 2;
+}
+
 static void s_winner_die(struct model *m)
 {
 	s_winner_add(m);
@@ -720,6 +988,17 @@ static const struct {
 	{"grow-die", "the same for growth", s_grow_die},
 	{"recycle-die", "the same for delete and insert", s_recycle_die},
 	{"displace-die-twice", "the repair dies anywhere, too", s_displace_die_twice},
+	{"two-insert-one", "of two inserts of a key one is done", s_two_insert_one},
+	{"two-insert-back", "the same, where one lets go of its bucket", s_two_insert_back},
+	{"two-rules-chain", "two rules of one match are both there", s_two_rules_chain},
+	{"two-rules-apart", "the same of two tuples", s_two_rules_apart},
+	{"two-rules-new", "the same of a tuple that both make", s_two_rules_new},
+	{"two-displace", "two displace at once, nothing is lost", s_two_displace},
+	{"displace-and-delete", "a key deleted while it is displaced is gone",
+	 s_displace_and_delete},
+	{"modify-and-delete", "a key modified and deleted is gone", s_modify_and_delete},
+	{"grow-and-insert", "one grows the array, the other inserts", s_grow_and_insert},
+	{"meet-the-dead", "a writer dies, the other goes on", s_meet_the_dead},
 	{"winner-add", "drop@100 before allow@50: allow never wins", s_winner_add},
 	{"winner-swapped", "the same, tuples the other way round", s_winner_add_swapped},
 	{"winner-kept", "the same, in tuples that were there", s_winner_kept},

@@ -92,7 +92,9 @@ CXLT_INLINE __u64 cxlt_ticks(void)
 #ifdef CXLT_MODEL
 void cxlt_model_point(const volatile void *p, int writes);
 __u64 cxlt_model_saw(__u64 value);
-void cxlt_model_try(void); /* a reader begins anew */
+void cxlt_model_try(void);			 /* a reader begins anew */
+void cxlt_model_wait(const __u64 *p, __u64 old); /* nothing to do until *p isn't `old` */
+int cxlt_model_gone(int writer);		 /* did the holder of this writer id die? */
 #else
 #define cxlt_model_point(p, writes) ((void)0)
 #define cxlt_model_saw(value)	    (value)
@@ -181,6 +183,44 @@ CXLT_INLINE int cxlt_cas(__u64 *p, __u64 from, __u64 to)
 	cxlt_model_point(p, 1);
 	return (int)cxlt_model_saw(
 		__atomic_compare_exchange_n(p, &from, to, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+}
+
+/* Full barrier; the old value. */
+CXLT_INLINE __u64 cxlt_xchg(__u64 *p, __u64 v)
+{
+	cxlt_model_point(p, 1);
+	return cxlt_model_saw(__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST));
+}
+
+/* Words that several writers change at once; full barriers on x86, the old value. */
+CXLT_INLINE __u64 cxlt_fetch_add(__u64 *p, __u64 v)
+{
+	cxlt_model_point(p, 1);
+	return cxlt_model_saw(__atomic_fetch_add(p, v, __ATOMIC_ACQ_REL));
+}
+
+CXLT_INLINE __u64 cxlt_fetch_or(__u64 *p, __u64 v)
+{
+	cxlt_model_point(p, 1);
+	return cxlt_model_saw(__atomic_fetch_or(p, v, __ATOMIC_ACQ_REL));
+}
+
+CXLT_INLINE __u64 cxlt_fetch_and(__u64 *p, __u64 v)
+{
+	cxlt_model_point(p, 1);
+	return cxlt_model_saw(__atomic_fetch_and(p, v, __ATOMIC_ACQ_REL));
+}
+
+/* One turn of a loop that waits for *p to be something else than `old`. */
+CXLT_INLINE void cxlt_wait(const __u64 *p, __u64 old)
+{
+#ifdef CXLT_MODEL
+	cxlt_model_wait(p, old);
+#elif defined(__x86_64__)
+	__builtin_ia32_pause();
+#else
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
 }
 
 CXLT_INLINE void cxlt_prefetch(const void *p)

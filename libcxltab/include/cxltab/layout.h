@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * layout.h - the memory format of a slice, version 1.0.
+ * layout.h - the memory format of a slice, version 1.1.
  *
  * The normative, byte-exact text is docs/format.md; tests/test_layout.c hard-codes its numbers.
  * A slice is an array of 64-byte lines.  In memory there are line refs (32-bit line indexes),
@@ -28,13 +28,14 @@ enum {
 	CXLT_LINE = 64,
 	CXLT_LINE_WORDS = 8,
 	CXLT_MAJOR = 1,
-	CXLT_MINOR = 0,
+	CXLT_MINOR = 1,
 	CXLT_BYTE_ORDER = 0x01020304,
 	CXLT_CHUNK_LINES = 256,
-	CXLT_TABLES = 64,   /* OpenFlow tables of a slice */
-	CXLT_EXACTS = 16,   /* exact tables of a slice */
-	CXLT_WRITERS = 256, /* writer ids; 0 is nobody, 255 is reserved for BPF */
-	CXLT_WRITER_BPF = 255,
+	CXLT_TABLES = 64,	/* OpenFlow tables of a slice */
+	CXLT_EXACTS = 16,	/* exact tables of a slice */
+	CXLT_WRITERS = 256,	/* writer ids; 0 is nobody */
+	CXLT_WRITER_GONE = 254, /* a holder that died, whom nobody could succeed yet */
+	CXLT_WRITER_BPF = 255,	/* all BPF programs */
 	CXLT_BUCKET_SLOTS = 7,
 	CXLT_TUPLES_MAX = 1024, /* tuples of a table */
 	CXLT_CHAIN_MAX = 32,	/* rules with one match in one tuple */
@@ -44,11 +45,12 @@ enum {
 
 #define CXLT_MAGIC 0x01316261746c7863ULL /* "cxltab1\1" */
 
-/* No feature bit is defined in 1.0.  An unknown incompatible bit refuses every attach, an unknown
- * read-only-compatible one refuses writers. */
+/* An unknown incompatible bit refuses every attach, an unknown read-only-compatible one refuses
+ * writers. */
 enum {
 	CXLT_FEAT_INCOMPAT = 0,
-	CXLT_FEAT_RO_COMPAT = 0,
+	CXLT_FEAT_PARALLEL = 1, /* writers lock buckets; one that locks the slice alone is wrong */
+	CXLT_FEAT_RO_COMPAT = CXLT_FEAT_PARALLEL,
 };
 
 struct cxlt_header {
@@ -103,10 +105,11 @@ struct cxlt_control {
 	__u64 floor;   /* writers: oldest version still whole; readers: acquire, after all tables */
 	__u64 pad0[6];
 	/* line 1, writers only */
-	__u64 owner;	/* writer id that holds the slice's write lock, 0 if free; CAS */
-	__u64 handoffs; /* times the lock was taken from a dead holder and repaired */
-	__u64 turns;	/* times the lock was given back */
-	__u64 pad1[5];
+	__u64 owner;	/* writer id that holds the slice alone, 0 if free; CAS */
+	__u64 handoffs; /* times that the slice was repaired after a writer's death */
+	__u64 turns;	/* times the slice was given back; under owner */
+	__u64 ids;	/* highest writer id that ever was; CAS */
+	__u64 pad1[4];
 	/* lines 2-3, the holder of the lock only */
 	__u64 next_tuple; /* next tuple id, 32 bits used, never 0 */
 	__u64 resizes;
@@ -114,12 +117,18 @@ struct cxlt_control {
 };
 
 /*
- * One line of a writer: who it is, so that -EBUSY can name the holder, and what it is doing, so
- * that recovery can replay it.  In 1.0 a repair recomputes everything from what is reachable
- * (docs/concurrency.md), so only the identity is used; op is 0.
+ * One line of a writer: who it is, so that -EBUSY can name it, and whether it is changing
+ * something.  A repair recomputes everything from what is reachable (docs/concurrency.md), so it
+ * need not know what.  Line 255 counts the BPF programs that are changing something.
  */
+enum cxlt_intent_op {
+	CXLT_INTENT_IDLE = 0,
+	CXLT_INTENT_CHANGE = 1, /* holds buckets, or may at any moment */
+	CXLT_INTENT_LEFT = 2,	/* of a predecessor, who died in a change */
+};
+
 struct cxlt_intent {
-	__u64 op; /* stored last, cleared last; 0: idle */
+	__u64 op; /* enum cxlt_intent_op; stored before the first bucket is locked, cleared last */
 	__u64 arg[4];
 	__u64 pid;     /* of the handle's opener, in its own pid namespace: a name, not liveness */
 	__u64 comm[2]; /* its comm, 16 bytes */
@@ -181,8 +190,8 @@ struct cxlt_tuple {
 	__u8 n_val;		/* exact: words of a value */
 	__u8 grow;		/* exact: the array may be doubled */
 	__u8 reserved[6];
-	/* line 1, writers */
-	__u64 count; /* entries, chained ones included */
+	/* line 1, writers; of rules only: what every writer adds to is what slows all of them */
+	__u64 count; /* entries, chained ones included; never too low */
 	__u64 slots; /* occupied slots */
 	__u64 pad[6];
 	/* line 2 and on */
@@ -206,14 +215,16 @@ struct cxlt_tuple {
 
 /*
  * Meta: sequence 32 | owner 8 | eight 3-bit counters.  The sequence counts events, it is never a
- * lock.  Counter c counts the entries homed here, with tag class c, that sit in their alternate
- * bucket; 7 sticks.
+ * lock.  Owner is one, among writers: the id of the one that may store to this bucket and change
+ * entries that are homed here; readers don't look at it.  Counter c counts the entries homed here,
+ * with tag class c, that sit in their alternate bucket; 7 sticks.
  */
 #define CXLT_META_SEQ(m)      ((__u32)((m) >> 32))
 #define CXLT_META_OWNER(m)    ((__u32)((m) >> 24) & 0xff)
 #define CXLT_META_SHIFT(tag)  (((tag) & 7) * 3)
 #define CXLT_META_CNT(m, tag) ((__u32)((m) >> CXLT_META_SHIFT(tag)) & 7)
 #define CXLT_META_EVENT	      (1ULL << 32)
+#define CXLT_META_OWNED(id)   ((__u64)(id) << 24)
 
 struct cxlt_bucket {
 	__u64 slot[CXLT_BUCKET_SLOTS];

@@ -5,16 +5,23 @@
  * To install a rule is to store it: no call below makes a system call, but for opening a handle
  * and for asking whether the holder of a contended lock still lives.
  *
- * Locking: in format 1.0 one writer at a time holds the slice (control.owner).  Each call takes
- * the lock and gives it back, unless cxlt_writer_lock() already holds it for a batch.  A handle
- * owns a writer id, a byte of the slice's lock file under an open-file-description lock, which
- * the kernel drops when the process dies, however it dies.  Who finds the lock held asks for that
- * byte: free means dead, and the slice is repaired before anything else happens; held means
+ * Locking: any number of writers, each with a handle of its own, change a slice at once.  A change of
+ * an entry or rule locks the one or two buckets that its key may live in.  What changes the
+ * structure - a new mask, a higher priority than any before in a tuple, a larger bucket array, a
+ * rule that needs a shadow, an exact table - is done alone: the call waits until the others have
+ * come out of their changes, and they wait for it.  cxlt_writer_lock() takes the slice alone for a
+ * batch that must not be mixed with others' changes; calls then need no bucket locks.
+ *
+ * A handle owns a writer id, a byte of the slice's lock file under an open-file-description lock,
+ * which the kernel drops when the process dies, however it dies.  Whoever meets a lock asks for its
+ * holder's byte: free means dead, and the slice is repaired before anything else happens; held means
  * alive (running or stopped), and after a bounded wait the call fails with -EBUSY, naming the
  * holder.  A living holder is never robbed.
  *
  * Concurrency: a handle belongs to one thread.  Readers go on beside every call and see the state
- * before or after it.  When a call returns, every packet whose phase 1 starts later obeys.
+ * before or after it; calls on one key are linearizable.  When a call returns, every packet whose
+ * phase 1 starts later obeys.  A lock that is held by a writer which waits for another lock doesn't
+ * exist but in ascending order of buckets.
  *
  * Errors: -EBUSY as above; -ENOSPC no room: the text names the pool and how to enlarge it, and
  * nothing is changed; -EINVAL a rule that can't be; -ENOENT; -EEXIST.  cxlt_error_text() says why.
@@ -36,7 +43,7 @@ int cxlt_writer_open(struct cxlt_slice *, struct cxlt_writer **out);
 void cxlt_writer_close(struct cxlt_writer *);
 int cxlt_writer_id(const struct cxlt_writer *);
 
-/* Nests.  With the lock held, calls can only fail for reasons of their own. */
+/* The slice alone; nests.  With it, calls can only fail for reasons of their own. */
 int cxlt_writer_lock(struct cxlt_writer *);
 void cxlt_writer_unlock(struct cxlt_writer *);
 
@@ -74,11 +81,11 @@ struct cxlt_rule_info {
  */
 int cxlt_rule_add(struct cxlt_writer *, const struct cxlt_rule_spec *);
 /*
- * n adds, in order, under one hold of the lock, the buckets of later ones fetched ahead.  Stops at
- * the first that fails; *added are installed then, and stay.
+ * n adds, in order, the buckets of later ones fetched ahead.  Stops at the first that fails; *added
+ * are installed then, and stay.
  */
 int cxlt_rule_add_batch(struct cxlt_writer *, __u32 n, const struct cxlt_rule_spec *, __u32 *added);
-/* For own loops that hold the lock: a hint that this rule will soon be added. */
+/* For own loops that have the slice alone: a hint that this rule will soon be added. */
 void cxlt_rule_prefetch(struct cxlt_writer *, const struct cxlt_rule_spec *);
 /* Replaces program and cookie of a rule, keeps its counters (MODIFY_STRICT).  -ENOENT if absent. */
 int cxlt_rule_modify(struct cxlt_writer *, const struct cxlt_rule_spec *);
