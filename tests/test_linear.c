@@ -700,6 +700,9 @@ BOTH(on_rules_of_one_match, .subject = ONE_TUPLE, .writers = 4, .readers = 2, .h
      .inserts = 6, .ops = 16000)
 BOTH(on_tuples_that_come_and_go, .subject = TUPLES, .writers = 4, .readers = 2, .hot = 2,
      .inserts = 5, .ops = 16000)
+/* The list stands still, so that the change words alone tell that a winner is of one moment. */
+BOTH(on_tuples_that_stay, .subject = TUPLES, .writers = 3, .readers = 4, .hot = 12, .inserts = 7,
+     .ops = 12000)
 
 /* ---- What is more than one call ---- */
 
@@ -1014,11 +1017,13 @@ static int names_an_actor(const struct world *w, const char *text)
 static void live_and_sleep(const struct shape *shape)
 {
 	struct world *w = begin(shape);
-	__u64 busy = 0, longest = 0, until = clock_ms() + 3000;
+	__u64 busy = 0, longest = 0, until = clock_ms() + 4000;
 	__u32 stops, i;
 
 	for (i = 0; i < w->n_actors; i++)
 		start(w, i);
+	while (w->flags[0] < w->n_actors)
+		usleep(1000);
 	for (stops = 0; stops < 20 && !busy && clock_ms() < until; stops++) {
 		struct actor *a = &actors[rnd_below(&w->r, w->s.writers)];
 		__u64 since, slept = clock_ms();
