@@ -6,18 +6,21 @@
 #: BENCH          which benchmarks, likewise
 #: BENCH_SIZE     full (default) or smoke
 #: FUZZ_SECONDS   how long each fuzz target runs (default: 60)
+#: SECONDS        how long torture runs (default: 60)
 
 BENCH_SIZE ?= full
 FUZZ_SECONDS ?= 60
+SECONDS ?= 60
 
 TEST_SRC := $(wildcard tests/test_*.c)
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+TORTURE_SRC := $(wildcard tests/torture/*.c)
 
 $(O)/obj/tests/%.o: dir_flags := -Itests -Itests/lib -Ilibcxltab/src -Inicsim -Iloader -Iloader/openflow \
 	-I$(O)/bpf -I$(O)/tests/bpf -DCXLT_VERSION='"$(VERSION)"'
-test_objects := $(call objects,$(TEST_SRC) $(TESTLIB_SRC) $(BENCH_SRC))
+test_objects := $(call objects,$(TEST_SRC) $(TESTLIB_SRC) $(BENCH_SRC) $(TORTURE_SRC))
 $(test_objects): | $(SKEL) $(TEST_SKEL)
 -include $(test_objects:.o=.d)
 
@@ -36,6 +39,10 @@ benches := $(BENCH_SRC:%.c=$(O)/%)
 $(benches): $(O)/tests/bench/%: $(O)/obj/tests/bench/%.o $(test_archives) $(O)/.sources
 	$(call link,-lxdp $(BPF_LIBS) -lm)
 
+$(O)/tests/torture/torture: $(call objects,$(TORTURE_SRC)) $(test_archives) $(O)/.sources
+	@mkdir -p $(@D)
+	$(call link,$(BPF_LIBS))
+
 # $(call select,NAMES,FILES,PREFIX): the FILES whose base name is PREFIX and one of NAMES ('*' is any text).
 named = $(strip $(foreach n,$(1),$(foreach f,$(2),\
 	$(if $(filter $(3)$(subst *,%,$(n)),$(basename $(notdir $(f)))),$(f)))))
@@ -47,7 +54,10 @@ endif
 check: $(check_tests) ## unit tests (Criterion), without root; TEST=name selects
 	@$(RUN_ENV) scripts/run-check.sh $(O)/check $(NPROC) $(check_tests)
 
-tests: $(tests) $(benches) ## build the unit tests and benchmarks only
+torture: $(O)/tests/torture/torture ## writers killed, stopped and in each other's way for SECONDS, without root
+	@$< $(SECONDS)
+
+tests: $(tests) $(benches) $(O)/tests/torture/torture ## build the unit tests, benchmarks and torture only
 
 selftest: all ## end-to-end claims in private namespaces (root); TEST=name selects
 	@$(RUN_ENV) selftests/run.sh $(TEST)
@@ -58,7 +68,7 @@ endif
 bench: all $(filter $(O)/%,$(bench_c)) ## benchmarks, results in O/bench/*.json (root); BENCH=name selects
 	@$(RUN_ENV) scripts/run-bench.sh $(O)/bench $(BENCH_SIZE) $(bench_c)
 
-.PHONY: check tests selftest bench fuzz
+.PHONY: check tests selftest bench fuzz torture
 
 # The model runs the library's own code under the explorer, so it has a build of its own.
 MODEL_SRC := $(wildcard tests/model/*.c)
