@@ -88,7 +88,23 @@ int cxlt_change_put(struct change *, struct chain *, const struct content *);
 /* -ENOENT if there is none (any more). */
 int cxlt_change_remove(struct change *, struct chain *);
 
+/* Alone: takes one entry out of its chain and frees it, and its tuple if that was the last one. */
+void cxlt_entry_unlink(struct cxlt_writer *, __u32 tref, __u32 ref);
+
+/* bundle.c; alone */
+CXLT_INLINE bool cxlt_in_bundle(const struct change *c)
+{
+	return c->w->bundle.version && !(c->tuple_flags & CXLT_TUPLE_SHADOW);
+}
+/* Room for the next two items, and the change's word pending until the end; -ENOMEM. */
+int cxlt_bundle_touch(struct change *);
+void cxlt_bundle_born(struct change *, __u32 ref, const struct content *);
+/* The entry is invisible from the bundle's version on. */
+void cxlt_bundle_doom(struct change *, __u32 ref, bool own_counters, bool own_shadow);
+
 /* shadows.c; alone */
+/* The rule that an entry stands for; without cookie and program. */
+void cxlt_spec_of(struct cxlt_rule_spec *, const struct cxlt_tuple *, const struct cxlt_rule *);
 /* One more rule behind the shadow of this match; false if only table.unseen can speak for it. */
 bool cxlt_shadow_add(struct cxlt_writer *, const struct cxlt_rule_spec *);
 void cxlt_shadow_remove(struct cxlt_writer *, const struct cxlt_rule_spec *);

@@ -11,6 +11,7 @@
  *                                     go on meanwhile only look at one bucket too many
  *   pending change words              ended
  *   array being replaced              the one that geo doesn't name is unreachable
+ *   a bundle that was open            as if it never was, or as if it had ended: version says which
  *   shadows                           counted anew; a rule without one raises table.unseen
  *
  * Readers go on beside it: each store is one that a writer makes too.
@@ -127,6 +128,7 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 {
 	const struct cxlt_rule *e;
 	__u32 hop, lines, prio = 65536;
+	__u64 from = 0;
 
 	if (t->kind == CXLT_KIND_EXACT) {
 		const struct cxlt_exact *x = cxlt_line(&a->s->view, ref, 1);
@@ -152,14 +154,17 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 		if (!mark(a, ref, CXLT_KIND_RULE, lines, hop ? "chain" : "slot"))
 			return hop > 0;
 		if (e->seq & 1 || e->tuple_id != t->id || e->n_key != t->n_words ||
-		    e->n_prog > CXLT_PROG_MAX || e->prio >= prio) {
+		    e->n_prog > CXLT_PROG_MAX || e->prio > prio) {
 			complain(a, "rule at line %u: odd sequence, wrong tuple or order", ref);
 			return hop > 0;
 		}
 		if (e->counters)
 			mark(a, e->counters, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "rule");
 		audit_rule(a, t, e, ref);
+		if (e->prio == prio && cxlt_load(&e->to) > from)
+			complain(a, "rule at line %u: another one has its match and priority", ref);
 		prio = e->prio;
+		from = cxlt_load(&e->from);
 		++*count;
 		ref = e->next;
 	}
@@ -563,10 +568,13 @@ int cxlt_slice_repair(struct cxlt_writer *w)
 	struct cxlt_rule *e;
 	int rc = audit(&a);
 
-	if (rc < 0)
-		return rc;
 	cxlt_alloc_reset(&w->alloc);
 	memset(w->tuple_cache, 0, sizeof(w->tuple_cache));
+	/* Counts and marks anew, if entries went. */
+	if (rc >= 0 && cxlt_bundle_settle(w))
+		rc = audit(&a);
+	if (rc < 0)
+		return rc;
 	each_flagged(w->slice, CXLT_TUPLE_SHADOW, shadow_zero, w);
 	each_flagged(w->slice, CXLT_TUPLE_HOST, shadow_refer, w);
 	while (unneeded(w->slice, &t, &e))

@@ -27,6 +27,8 @@ struct cxlt_slice {
 	struct cxlt_view view; /* host view */
 	char *mem;
 	__u64 size;
+	__u64 ahead; /* 1 while a bundle is open through this handle: what it shows is ahead */
+	__s64 ahead_rules[256]; /* of the rules that tables have, by as many */
 	int fd;
 	int backend;
 	int mode;
@@ -164,6 +166,24 @@ CXLT_INLINE const __u64 *cxlt_entry_body(const struct cxlt_slice *s, const struc
 }
 
 /* lock.c */
+/* An entry that a bundle has brought, or takes away. */
+struct cxlt_bundle_item {
+	__u32 tuple, ref;
+	bool born;	   /* goes if the bundle is aborted; else it goes if it is committed */
+	bool own_counters; /* with it go its counters */
+	bool own_shadow;   /* and a reference to its shadow */
+};
+
+struct cxlt_bundle {
+	__u64 version; /* that its entries begin with; 0: no bundle is open */
+	struct cxlt_bundle_item *item;
+	__u64 n, room;
+	__u64 *chg[128]; /* words that are pending until its end */
+	__u32 n_chg;
+	__u64 wide[4];	      /* tables whose wide word is pending, for all of their words */
+	__u32 *unseen_before; /* per table */
+};
+
 enum {
 	CXLT_ALONE = -10000, /* not beside others: again, with the slice alone */
 };
@@ -194,6 +214,7 @@ struct cxlt_writer {
 		__u32 ref;
 		__u32 id;
 	} tuple_cache[256];
+	struct cxlt_bundle bundle;
 	struct cxlt_node nodes[CXLT_NODES];
 };
 
@@ -231,6 +252,10 @@ void cxlt_shadow_drop(struct cxlt_writer *, const struct cxlt_tuple *t, const st
 void cxlt_unseen_raise(struct cxlt_slice *, __u32 table, __u16 prio);
 /* Back to what it was before a raise, or 0 when no rule of the table is left. */
 void cxlt_unseen_lower(struct cxlt_slice *, __u32 table, __u32 to);
+
+/* bundle.c: ends what bundles of dead writers have left; after the buckets were repaired.  Returns
+ * how many entries it took away. */
+__u64 cxlt_bundle_settle(struct cxlt_writer *);
 
 /* check.c: recomputes everything that can be derived, after a holder died. */
 int cxlt_slice_repair(struct cxlt_writer *);

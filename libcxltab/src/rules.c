@@ -97,7 +97,7 @@ static void rule_fill(struct change *c, __u32 ref, __u16 prio, const struct cont
 	head = c->tuple->id | (__u64)prio << 32 | (__u64)c->n_words << 48 | (__u64)x->n_prog << 56;
 	cxlt_store((__u64 *)&e->tuple_id, head);
 	cxlt_store(&e->cookie, x->cookie);
-	cxlt_store(&e->from, 0);
+	cxlt_store(&e->from, cxlt_in_bundle(c) ? c->w->bundle.version : 0);
 	cxlt_store(&e->to, ~0ULL);
 	cxlt_store32(&e->next, 0);
 	cxlt_store32(&e->counters, x->counters);
@@ -130,10 +130,11 @@ static void chain_read(const struct change *c, const struct cxlt_hold *h, struct
 		/* What a dead or hostile writer left: `at` stays within the chain whatever it holds. */
 		if (!e)
 			break;
+		/* Of one priority the newest comes first; a bundle may have doomed it. */
 		if (ch->at == ch->n && e->prio > c->prio)
 			ch->at = ch->n + 1;
 		else if (ch->at == ch->n && e->prio == c->prio)
-			ch->found = true;
+			ch->found = !c->w->bundle.version || e->to > c->w->bundle.version;
 		ch->ref[ch->n++] = ref;
 		ref = e->next;
 	}
@@ -141,11 +142,14 @@ static void chain_read(const struct change *c, const struct cxlt_hold *h, struct
 
 /*
  * One store puts `mine` (0: nothing) at c->prio, in place of the rule that is there: a store of the
- * predecessor's `next`, or of the slot.  1: home was let go, look again; -ENOSPC: no slot is free.
+ * predecessor's `next`, or of the slot.  In a bundle it goes before that rule, which stays until the
+ * end.  1: home was let go, look again; -ENOSPC: no slot is free.
  */
 static int chain_store(struct change *c, struct chain *ch, struct cxlt_hold *h, __u32 mine)
 {
-	__u32 after = ch->at + (ch->found ? 1 : 0), next = after < ch->n ? ch->ref[after] : 0;
+	bool stays = mine && cxlt_in_bundle(c);
+	__u32 after = ch->at + (ch->found && !stays ? 1 : 0);
+	__u32 next = after < ch->n ? ch->ref[after] : 0;
 	int rc = 0;
 
 	if (mine) {
@@ -202,7 +206,7 @@ static int chain_put_once(struct change *c, struct chain *ch, __u32 mine, bool m
 		chain_read(c, &h, ch);
 		if (must && !ch->found) {
 			rc = -ENOENT;
-		} else if (!ch->found && ch->n >= CXLT_CHAIN_MAX) {
+		} else if (mine && (!ch->found || cxlt_in_bundle(c)) && ch->n >= CXLT_CHAIN_MAX) {
 			rc = -E2BIG;
 		} else if (!ch->exists && !force && is_full(c->tuple)) {
 			rc = -ENOSPC;
@@ -239,8 +243,9 @@ static int chain_put(struct change *c, struct chain *ch, __u32 mine, bool must)
 		rc = chain_put_once(c, ch, mine, must, force);
 	}
 	if (rc == -E2BIG)
-		return cxlt_fail(-ENOSPC, "more than %d rules with this match in table %u",
-				 CXLT_CHAIN_MAX, c->table);
+		return cxlt_fail(-ENOSPC, "more than %d rules with this match in table %u%s",
+				 CXLT_CHAIN_MAX, c->table,
+				 cxlt_in_bundle(c) ? ", with those that the bundle replaces" : "");
 	if (rc == -ENOSPC)
 		return alone ? cxlt_no_room(c->s, "a tuple's buckets") : CXLT_ALONE;
 	return rc;
@@ -308,28 +313,36 @@ static void retire(struct change *c, struct chain *ch)
 
 int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 {
-	bool alone = c->w->depth;
+	bool alone = c->w->depth, bundle = cxlt_in_bundle(c);
 	int rc = alone ? make_simple(c) : is_simple(c) ? 0 : CXLT_ALONE;
-	__u32 mine;
+	__u32 mine = 0;
 
 	if (rc)
 		return rc;
 	c->chg = cxlt_chg_word(c);
+	if (bundle)
+		rc = cxlt_bundle_touch(c);
 	/* Before the rule is there, so that the count is never too low, whoever dies. */
 	cxlt_fetch_add(&c->tuple->count, 1);
-	mine = rule_alloc(c, x);
+	if (!rc)
+		mine = rule_alloc(c, x);
 	if (mine) {
 		rule_fill(c, mine, c->prio, x);
 		rc = chain_put(c, ch, mine, x->modify);
-	} else {
+	} else if (!rc) {
 		rc = alone ? cxlt_no_room(c->s, "an entry") : CXLT_ALONE;
 	}
-	if (rc || ch->found)
+	if (rc || (ch->found && !bundle))
 		cxlt_fetch_add(&c->tuple->count, (__u64)-1);
 	if (rc && mine)
 		rule_free(c, mine);
-	if (!rc && ch->found)
+	if (!rc && bundle) {
+		cxlt_bundle_born(c, mine, x);
+		if (ch->found)
+			cxlt_bundle_doom(c, ch->ref[ch->at], !x->modify, false);
+	} else if (!rc && ch->found) {
 		retire(c, ch);
+	}
 	if (rc && alone && !cxlt_load(&c->tuple->count))
 		cxlt_tuple_destroy(c);
 	return rc;
@@ -350,6 +363,31 @@ int cxlt_change_remove(struct change *c, struct chain *ch)
 	if (c->emptied && c->w->depth)
 		cxlt_tuple_destroy(c);
 	return 0;
+}
+
+void cxlt_entry_unlink(struct cxlt_writer *w, __u32 tref, __u32 ref)
+{
+	const struct cxlt_tuple *t = cxlt_at(w->slice, tref);
+	struct cxlt_rule_spec spec;
+	struct cxlt_hold h;
+	struct change c;
+	struct chain ch;
+
+	cxlt_spec_of(&spec, t, cxlt_at(w->slice, ref));
+	cxlt_change_init(&c, w, &spec, &spec.mask, t->flags);
+	if (!cxlt_change_tuple(&c) || cxlt_hold(w, c.tuple, c.hash, &h))
+		return;
+	chain_read(&c, &h, &ch);
+	for (ch.at = 0; ch.at < ch.n && ch.ref[ch.at] != ref; ch.at++)
+		;
+	if (ch.at == ch.n)
+		return;
+	ch.found = true;
+	c.chg = cxlt_chg_word(&c);
+	chain_store(&c, &ch, &h, 0);
+	rule_free(&c, ref);
+	if (cxlt_fetch_add(&c.tuple->count, (__u64)-1) == 1)
+		cxlt_tuple_destroy(&c);
 }
 
 bool cxlt_change_tuple(struct change *c)
@@ -462,14 +500,14 @@ static int op_add(struct cxlt_writer *w, void *arg)
 	x.counters = counters_alloc(&c, flags ? c.s->header.dev_lines : 0);
 	if (!x.counters)
 		x.counters = counters_alloc(&c, c.s->header.dev_lines);
-	/* As with the tuple's: never too low. */
-	cxlt_fetch_add(&c.t->n_rules, 1);
+	/* As with the tuple's: never too low.  A bundle counts at its end. */
+	cxlt_fetch_add(&c.t->n_rules, !w->bundle.version);
 	if (x.counters)
 		rc = cxlt_change_put(&c, &ch, &x);
 	else
 		rc = w->depth ? cxlt_no_room(c.s, "counters") : CXLT_ALONE;
 	if (rc || ch.found)
-		cxlt_fetch_add(&c.t->n_rules, (__u64)-1);
+		cxlt_fetch_add(&c.t->n_rules, -(__u64)!w->bundle.version);
 	if (rc) {
 		free_counters(&c, x.counters);
 		if (x.shadow)
@@ -478,7 +516,7 @@ static int op_add(struct cxlt_writer *w, void *arg)
 			cxlt_unseen_lower(c.s, spec->table, unseen);
 		return rc;
 	}
-	if (ch.found)
+	if (ch.found && !w->bundle.version)
 		free_counters(&c, ch.counters);
 	return ch.found;
 }
@@ -567,6 +605,23 @@ int cxlt_rule_modify(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 	return rc ? rc : cxlt_change_run(w, op_modify, (void *)spec);
 }
 
+static int delete_in_bundle(struct change *c, const struct cxlt_rule_spec *spec)
+{
+	const struct cxlt_rule *e;
+	struct chain ch;
+	int rc;
+
+	if (cxlt_change_find(c, &ch))
+		return absent(spec);
+	c->chg = cxlt_chg_word(c);
+	rc = cxlt_bundle_touch(c);
+	if (rc)
+		return rc;
+	e = cxlt_at(c->s, ch.ref[ch.at]);
+	cxlt_bundle_doom(c, ch.ref[ch.at], true, c->tuple_flags && !(e->flags & CXLT_RULE_UNSEEN));
+	return 0;
+}
+
 static int op_delete(struct cxlt_writer *w, void *arg)
 {
 	const struct cxlt_rule_spec *spec = arg;
@@ -578,6 +633,8 @@ static int op_delete(struct cxlt_writer *w, void *arg)
 	cxlt_change_init(&c, w, spec, &spec->mask, flags);
 	if (!cxlt_change_tuple(&c))
 		return absent(spec);
+	if (w->bundle.version)
+		return delete_in_bundle(&c, spec);
 	rc = cxlt_change_remove(&c, &ch);
 	if (rc)
 		return rc == -ENOENT ? absent(spec) : rc;
@@ -621,7 +678,9 @@ int cxlt_rule_delete(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 
 __u64 cxlt_table_rules(const struct cxlt_slice *s, __u32 table)
 {
-	return table < s->dir.n_tables ? cxlt_load(&cxlt_table_at(s, table)->n_rules) : 0;
+	return table < s->dir.n_tables
+		       ? cxlt_load(&cxlt_table_at(s, table)->n_rules) + (__u64)s->ahead_rules[table]
+		       : 0;
 }
 
 __u32 cxlt_table_tuples(const struct cxlt_slice *s, __u32 table)

@@ -84,8 +84,8 @@ void cxlt_shadow_remove(struct cxlt_writer *w, const struct cxlt_rule_spec *spec
 		cxlt_change_remove(&sh, &ch);
 }
 
-static void spec_of(struct cxlt_rule_spec *spec, const struct cxlt_tuple *t,
-		    const struct cxlt_rule *e)
+void cxlt_spec_of(struct cxlt_rule_spec *spec, const struct cxlt_tuple *t,
+		  const struct cxlt_rule *e)
 {
 	__u32 i;
 
@@ -104,7 +104,7 @@ __u32 cxlt_shadow_of(struct cxlt_writer *w, const struct cxlt_tuple *t, const st
 	struct change sh;
 	struct chain ch;
 
-	spec_of(&spec, t, e);
+	cxlt_spec_of(&spec, t, e);
 	shadow_init(&sh, w, &spec);
 	return cxlt_change_find(&sh, &ch) ? 0 : ch.ref[ch.at];
 }
@@ -115,7 +115,7 @@ void cxlt_shadow_drop(struct cxlt_writer *w, const struct cxlt_tuple *t, const s
 	struct change sh;
 	struct chain ch;
 
-	spec_of(&spec, t, e);
+	cxlt_spec_of(&spec, t, e);
 	shadow_init(&sh, w, &spec);
 	if (!cxlt_change_find(&sh, &ch))
 		cxlt_change_remove(&sh, &ch);

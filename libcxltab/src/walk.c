@@ -72,11 +72,12 @@ static void read_counters(const struct cxlt_slice *s, __u32 ref, struct cxlt_rul
 
 /* The entry at `ref` into *out; -EAGAIN if it moved, -EUCLEAN if it makes no sense. */
 static int rule_read(const struct cxlt_slice *s, const struct tuple_copy *t, __u32 ref,
-		     struct cxlt_rule_info *out, __u32 *next)
+		     struct cxlt_rule_info *out, __u32 *next, bool *visible)
 {
 	const struct cxlt_rule *e = cxlt_line(&s->view, ref, 1);
+	const struct cxlt_control *c = cxlt_at(s, s->dir.control);
+	__u64 seq, head, version = cxlt_load_acquire(&c->version) + s->ahead;
 	__u32 n_key, n_prog, i;
-	__u64 seq, head;
 
 	if (!e)
 		return -EUCLEAN;
@@ -104,6 +105,7 @@ static int rule_read(const struct cxlt_slice *s, const struct tuple_copy *t, __u
 	for (i = 0; i < n_prog; i++)
 		out->prog[i] = cxlt_load(&e->body[n_key + i]);
 	*next = cxlt_load32(&e->next);
+	*visible = cxlt_load(&e->from) <= version && version < cxlt_load(&e->to);
 	cxlt_read_barrier();
 	if (cxlt_load(&e->seq) != seq)
 		return -EAGAIN;
@@ -118,7 +120,8 @@ static int chain_each(const struct cxlt_slice *s, const struct tuple_copy *t, co
 
 	for (hop = 0; ref && hop < CXLT_CHAIN_MAX && *t->budget; hop++) {
 		struct cxlt_rule_info info;
-		int rc = rule_read(s, t, ref, &info, &next);
+		bool visible = false;
+		int rc = rule_read(s, t, ref, &info, &next, &visible);
 
 		--*t->budget;
 		if (rc == -EAGAIN && tries++ < 8) {
@@ -131,7 +134,7 @@ static int chain_each(const struct cxlt_slice *s, const struct tuple_copy *t, co
 		}
 		if (rc)
 			return 0;
-		rc = fn(arg, &info);
+		rc = visible ? fn(arg, &info) : 0;
 		if (rc)
 			return rc;
 		ref = next;

@@ -105,6 +105,18 @@ MUTANTS = [
     ("dead-not-recognised", SRC + "lock.c",
      "\tif (holder != CXLT_WRITER_BPF && is_gone(w, holder))\n\t\treturn -ESRCH;\n", "",
      ["meet-the-dead"]),
+    ("bundle-floor-late", SRC + "bundle.c",
+     "\tcxlt_store_release(&ctl->floor, version);\n", "", ["bundle"]),
+    ("bundle-floor-not-looked-at", INC + "resolve.h",
+     "if (cxlt_load_acquire(&c->floor) <= w->version)", "if (1)", ["bundle"]),
+    ("bundle-version-early", SRC + "bundle.c",
+     "\ts->ahead = 1;\n",
+     "\ts->ahead = 1;\n\tcxlt_store(&cxlt_control(s)->version, w->bundle.version);\n",
+     ["bundle"]),
+    ("bundle-new-ones-at-once", SRC + "rules.c",
+     "cxlt_in_bundle(c) ? c->w->bundle.version : 0);", "0);", ["bundle"]),
+    ("repair-forgets-bundles", SRC + "check.c",
+     "if (rc >= 0 && cxlt_bundle_settle(w))", "if (0)", ["bundle-die"]),
 ]
 
 

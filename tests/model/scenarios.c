@@ -87,7 +87,9 @@ static void use_memory(struct model *m)
 	m->size[4] = m->size[1];
 	m->mem[5] = result;
 	m->size[5] = sizeof(result);
-	m->n_mem = 6;
+	m->mem[6] = &slice->ahead; /* and what follows: what a bundle notes in the handle */
+	m->size[6] = offsetof(struct cxlt_slice, fd) - offsetof(struct cxlt_slice, ahead);
+	m->n_mem = 7;
 }
 
 static void complain(void *arg, const char *text)
@@ -895,6 +897,107 @@ static void s_mat_raise(struct model *m)
 	must(cxlt_rule_add(writer, &other));
 }
 
+/*
+ * A bundle: the packet goes through two tables, whose rules say of which generation they are; the
+ * bundle brings the second one to both, in the last table's chain or in another tuple.
+ */
+static struct cxlt_rule_spec first_old, first_new, last_old, last_new;
+static __u64 goto_prog[2][4];
+
+static void bundle_rules(int other_tuple)
+{
+	int i;
+
+	rules_setup();
+	for (i = 0; i < 2; i++) {
+		goto_prog[i][0] = cxlt_op_word(CXLT_OP_SET, CXLT_F_METADATA, CXLT_W_METADATA, 0);
+		goto_prog[i][1] = (__u64)i + 1;
+		goto_prog[i][2] = ~0ULL;
+		goto_prog[i][3] = cxlt_op_word(CXLT_OP_GOTO, 0, 0, 1);
+	}
+	first_old = drop_wide;
+	first_old.prog = goto_prog[0];
+	first_old.n_prog = 4;
+	first_new = first_old;
+	first_new.prog = goto_prog[1];
+	last_old = allow_wide;
+	last_old.table = 1;
+	last_old.cookie = 1;
+	last_new = other_tuple ? allow_narrow : last_old;
+	last_new.table = 1;
+	last_new.cookie = 2;
+	must(cxlt_rule_add(writer, &first_old));
+	must(cxlt_rule_add(writer, &last_old));
+}
+
+static void flip(void *arg)
+{
+	const int *abort = arg;
+
+	must(cxlt_bundle_begin(writer));
+	must(cxlt_rule_delete(writer, &last_old));
+	must(cxlt_rule_add(writer, &last_new));
+	must(cxlt_rule_modify(writer, &first_new));
+	if (*abort) {
+		cxlt_bundle_abort(writer);
+		return;
+	}
+	cxlt_bundle_commit(writer);
+	cxlt_store(&done, 1);
+}
+
+static void of_one_generation(void *arg)
+{
+	struct cxlt_work *w = &work[0];
+	__u64 was_done = cxlt_load_acquire(&done);
+
+	(void)arg;
+	model_knows(was_done);
+	classify(w);
+	if (gave_up(w))
+		return;
+	if (!w->res.matched || w->res.table != 1)
+		model_violated("a packet missed a rule that was there all the time");
+	if (w->key.w[CXLT_W_METADATA] != w->res.cookie)
+		model_violated("a packet saw half of a bundle");
+	if (was_done && w->res.cookie != 2)
+		model_violated("a packet missed a bundle that was committed");
+}
+
+static void bundle_model(struct model *m, int other_tuple, int abort)
+{
+	static int aborts;
+
+	bundle_rules(other_tuple);
+	aborts = abort;
+	m->thread[0] = (struct model_thread){.name = "bundle", .run = flip, .arg = &aborts};
+	m->thread[1] = (struct model_thread){.name = "reader", .run = of_one_generation};
+	m->n_threads = 2;
+	m->reader = 2;
+	m->check = clean;
+}
+
+static void s_bundle(struct model *m)
+{
+	bundle_model(m, 0, 0);
+}
+
+static void s_bundle_tuples(struct model *m)
+{
+	bundle_model(m, 1, 0);
+}
+
+static void s_bundle_abort(struct model *m)
+{
+	bundle_model(m, 0, 1);
+}
+
+static void s_bundle_die(struct model *m)
+{
+	bundle_model(m, 0, 0);
+	add_repair(m, 0);
+}
+
 /* Two writers in one chain, whose tuple is there. */
 static const struct cxlt_rule_spec *two_rules[2];
 
@@ -1013,6 +1116,10 @@ static const struct {
 	{"mat-new-dim", "the same when a dimension comes into use", s_mat_new_dim},
 	{"mat-dim", "the same in a dimension in use", s_mat_dim},
 	{"mat-raise", "the same in a tuple that could not win before", s_mat_raise},
+	{"bundle", "of a bundle a packet sees all or nothing, in two tables", s_bundle},
+	{"bundle-tuples", "the same, into another tuple", s_bundle_tuples},
+	{"bundle-abort", "of one that is aborted, nothing", s_bundle_abort},
+	{"bundle-die", "the same, the writer dies anywhere", s_bundle_die},
 	{"winner-die", "the writer dies anywhere: allow never wins", s_winner_die},
 	{"handover-die", "the writer dies anywhere: never missed", s_handover_die},
 	{"chain-die", "the writer dies in a chain", s_chain_die},

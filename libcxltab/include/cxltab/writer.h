@@ -96,6 +96,19 @@ int cxlt_rule_get(const struct cxlt_slice *, const struct cxlt_rule_spec *,
 		  struct cxlt_rule_info *out);
 
 /*
+ * A bundle: the adds, modifies and deletes of rules between begin and commit become visible to both
+ * paths at one store; every packet, in all tables that it visits, sees all of them or none.  One is
+ * open per slice: begin takes the slice alone (-EBUSY as cxlt_writer_lock()), commit and abort give
+ * it back.  Meanwhile packets go by the old rules; cxlt_rule_get() and cxlt_rule_each() through this
+ * writer's slice handle show what the bundle has made of them.  An op that fails has changed nothing
+ * and the bundle goes on; whoever wants all or nothing then aborts.  A bundle needs room for new
+ * entries beside the old ones.  Not for exact tables.
+ */
+int cxlt_bundle_begin(struct cxlt_writer *);
+void cxlt_bundle_commit(struct cxlt_writer *);
+void cxlt_bundle_abort(struct cxlt_writer *);
+
+/*
  * Calls fn for each rule of `table` (-1: all), in no order; stops when it returns nonzero, and
  * returns that.  Without the lock, each rule is a consistent copy, and one that is displaced
  * during the walk may be missed or shown twice.
