@@ -478,6 +478,7 @@ int main(int argc, char **argv)
 	struct rnd r = rnd_new("torture");
 	static struct child parent;
 	struct self a = {0}, hostile = {0};
+	int failed;
 
 	x = mmap(NULL, sizeof(*x), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (x == MAP_FAILED || !seconds) {
@@ -500,5 +501,8 @@ int main(int argc, char **argv)
 	torture(&a, &r, seconds);
 	dismiss();
 	judge_the_end(&a);
-	return summary(&a);
+	failed = summary(&a);
+	cxlt_writer_close(a.w);
+	cxlt_slice_close(a.s);
+	return failed;
 }
