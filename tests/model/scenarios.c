@@ -992,10 +992,21 @@ static void s_bundle_abort(struct model *m)
 	bundle_model(m, 0, 1);
 }
 
+static int of_one_generation_and_clean(void *arg)
+{
+	classify(&work[0]);
+	return !work[0].res.matched || work[0].key.w[CXLT_W_METADATA] != work[0].res.cookie ||
+	       slice_is_clean(arg);
+}
+
+/* The repair dies anywhere, too. */
 static void s_bundle_die(struct model *m)
 {
 	bundle_model(m, 0, 0);
-	add_repair(m, 0);
+	m->n_threads = 1;
+	m->reader = 0;
+	add_repair(m, 1);
+	m->check = of_one_generation_and_clean;
 }
 
 /* Two writers in one chain, whose tuple is there. */
@@ -1119,7 +1130,7 @@ static const struct {
 	{"bundle", "of a bundle a packet sees all or nothing, in two tables", s_bundle},
 	{"bundle-tuples", "the same, into another tuple", s_bundle_tuples},
 	{"bundle-abort", "of one that is aborted, nothing", s_bundle_abort},
-	{"bundle-die", "the same, the writer dies anywhere", s_bundle_die},
+	{"bundle-die", "a bundle dies anywhere, and its repair: all or nothing", s_bundle_die},
 	{"winner-die", "the writer dies anywhere: allow never wins", s_winner_die},
 	{"handover-die", "the writer dies anywhere: never missed", s_handover_die},
 	{"chain-die", "the writer dies in a chain", s_chain_die},
