@@ -121,10 +121,8 @@ static int read_packet(const struct options *o, const char *text, __u8 *bytes, s
 		p->len = n;
 		return CLI_OK;
 	}
-	if (of_parse_packet_key(text, key, &err))
+	if (of_parse_packet(text, o->in_port, key, &err))
 		return cli_fail("trace: '%s', column %d: %s", text, err.column, err.reason);
-	if (!CXLT_KEY_GET(key, IN_PORT))
-		CXLT_KEY_SET(key, IN_PORT, o->in_port);
 	n = of_compose_packet(key, bytes, TRACE_PACKET_MAX);
 	if (n < 0)
 		return cli_fail_errno(n, "trace: '%s'", text);
@@ -134,7 +132,7 @@ static int read_packet(const struct options *o, const char *text, __u8 *bytes, s
 	return CLI_OK;
 }
 
-/* What the parser sees; false if it refuses the packet. */
+/* What the parser sees, and what the packet was said to come with; false if it refuses the packet. */
 static bool parsed_text(const struct trace_packet *p, char *text, size_t size)
 {
 	struct cxlt_layers lay;
@@ -143,6 +141,7 @@ static bool parsed_text(const struct trace_packet *p, char *text, size_t size)
 
 	if (cxlt_parse(p->bytes, head, p->len, p->in_port, &key, &lay))
 		return false;
+	trace_take_extra(&key, p->extra);
 	of_format_key(&key, text, size);
 	return true;
 }

@@ -452,12 +452,12 @@ static bool same(const struct trace *a, const struct trace *b)
 	return true;
 }
 
-static void take_extra(struct cxlt_key *key, const struct cxlt_key *extra)
+void trace_take_extra(struct cxlt_key *key, const struct cxlt_key *extra)
 {
 	static const __u8 words[] = {CXLT_W_METADATA, CXLT_W_TUN_ID, CXLT_W_REG01, CXLT_W_REG23};
 	__u32 i;
 
-	for (i = 0; i < sizeof(words); i++)
+	for (i = 0; extra && i < sizeof(words); i++)
 		key->w[words[i]] = extra->w[words[i]];
 }
 
@@ -480,8 +480,7 @@ static struct trace *trace_run(const struct cxlt_slice *slice, __u32 flags,
 	t->out.n_ports = ports->n;
 	cxlt_slice_view(slice, flags, &t->view);
 	reason = cxlt_record_parse(&t->w, &t->out, p->in_port, p->bytes, p->len);
-	if (p->extra)
-		take_extra(&t->w.orig, p->extra);
+	trace_take_extra(&t->w.orig, p->extra);
 	/* Phase 1 alone first: it leaves the key as the last rule rewrote it. */
 	if (!reason)
 		cxlt_resolve(&t->view, &t->w);

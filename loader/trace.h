@@ -35,6 +35,9 @@ enum {
 	TRACE_DEVICE = 2,
 };
 
+/* Copies what no packet carries from `extra`, if it isn't NULL. */
+void trace_take_extra(struct cxlt_key *key, const struct cxlt_key *extra);
+
 /*
  * Explains one packet on the views asked for (TRACE_*), on stdout or as objects "host" and
  * "device" of *json.  0, or -ENOMEM.

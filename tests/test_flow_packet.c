@@ -60,6 +60,9 @@ static const char *const packets[] = {
 	"tcp6,ipv6_src=2001:db8::1,ipv6_dst=2001:db8::2,tp_dst=443,ipv6_label=0xabcde,nw_tos=252",
 	"ip,nw_proto=47,nw_src=1.1.1.1",
 	"ipv6,nw_proto=47",
+	"ipv6",
+	"ipv6,ip_frag=first,ipv6_dst=::1",
+	"ipv6,ip_frag=later",
 	"arp,arp_op=1,arp_spa=10.0.0.1,arp_tpa=10.0.0.2,arp_sha=0:0:0:0:0:1",
 	"arp,nw_src=10.0.0.1",
 	"rarp,arp_op=3",
@@ -103,6 +106,18 @@ Test(flow_packet, key_has_sensible_defaults)
 	cr_assert_eq(CXLT_KEY_GET(&key, TCP_FLAGS), 0);
 	cr_assert_eq(of_parse_packet_key("udp,vxlan_vni=3", &key, NULL), 0);
 	cr_assert_eq(CXLT_KEY_GET(&key, TP_DST), 4789);
+}
+
+Test(flow_packet, port_is_the_callers_unless_the_text_says_another)
+{
+	struct cxlt_key key;
+
+	cr_assert_eq(of_parse_packet("tcp", 7, &key, NULL), 0);
+	cr_assert_eq(CXLT_KEY_GET(&key, IN_PORT), 7);
+	cr_assert_eq(of_parse_packet("in_port=3,tcp", 7, &key, NULL), 0);
+	cr_assert_eq(CXLT_KEY_GET(&key, IN_PORT), 3);
+	cr_assert_eq(of_parse_packet("in_port=0,tcp", 7, &key, NULL), 0);
+	cr_assert_eq(CXLT_KEY_GET(&key, IN_PORT), 0);
 }
 
 Test(flow_packet, description_with_masks_is_refused)

@@ -185,8 +185,11 @@ int of_actions_each(const __u64 *prog, __u32 n_prog, of_action_cb *cb, void *arg
 /*
  * Parses "in_port=1,tcp,nw_dst=10.0.0.1,tp_dst=80" into the key of one packet: no masks, no
  * prefixes.  What isn't given is 0, except eth_type (0x05ff: none), ip_ttl of IP packets (64),
- * tcp_flags of TCP (ack), arp_op (1) and the destination port of VXLAN.
+ * tcp_flags of TCP (ack), arp_op (1), ip_proto of IPv6 (59, no next header; 44 in later fragments)
+ * and the destination port of VXLAN.  of_parse_packet says which port it comes by unless the text
+ * does, which may be 0, too.
  */
+int of_parse_packet(const char *text, __u32 in_port, struct cxlt_key *key, struct of_error *err);
 int of_parse_packet_key(const char *text, struct cxlt_key *key, struct of_error *err);
 
 /*

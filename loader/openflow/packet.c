@@ -8,6 +8,8 @@ enum {
 	MIN_FRAME = 60,
 	ETH_NONE = 0x05ff, /* eth_type of an 802.3 frame (parse.h) */
 	PORT_VXLAN = 4789,
+	FRAGMENT_HEADER = 44,
+	NO_NEXT_HEADER = 59,
 	LATER_OFFSET = 185, /* of later fragments, in units of 8 bytes: behind 1480 bytes */
 };
 
@@ -35,6 +37,9 @@ static void packet_defaults(struct of_match *m)
 		DEFAULT(m, IP_PROTO, 1);
 	if (of_prereq_holds(OF_P_IP, &env))
 		DEFAULT(m, IP_TTL, 64);
+	/* Of IPv6 0 would be an extension header; a later fragment's own is what parses. */
+	if (env.eth_type == OF_ETH_IPV6)
+		DEFAULT(m, IP_PROTO, later ? FRAGMENT_HEADER : NO_NEXT_HEADER);
 	/* A later fragment has no L4 header to have flags or ports in. */
 	if (of_prereq_holds(OF_P_TCP, &env) && !later)
 		DEFAULT(m, TCP_FLAGS, 0x010);
@@ -42,7 +47,7 @@ static void packet_defaults(struct of_match *m)
 		DEFAULT(m, TP_DST, PORT_VXLAN);
 }
 
-int of_parse_packet_key(const char *text, struct cxlt_key *key, struct of_error *err)
+int of_parse_packet(const char *text, __u32 in_port, struct cxlt_key *key, struct of_error *err)
 {
 	const char *p = text, *end = text + strlen(text);
 	struct of_match_parser parser;
@@ -62,12 +67,18 @@ int of_parse_packet_key(const char *text, struct cxlt_key *key, struct of_error 
 	if (got)
 		return got;
 	packet_defaults(&match);
+	DEFAULT(&match, IN_PORT, (__u64)in_port);
 	if (CXLT_KEY_GET(&match.mask, VXLAN_VNI) &&
 	    CXLT_KEY_GET(&match.value, TP_DST) != PORT_VXLAN)
 		return of_fail(&parser.text, parser.at[OF_S_VXLAN_VNI].p,
 			       "vxlan_vni without udp_dst=%d", PORT_VXLAN);
 	*key = match.value;
 	return 0;
+}
+
+int of_parse_packet_key(const char *text, struct cxlt_key *key, struct of_error *err)
+{
+	return of_parse_packet(text, 0, key, err);
 }
 
 /* ---- bytes ---- */
@@ -314,12 +325,13 @@ static void put_ipv6(struct frame *f)
 	put(f, 6ULL << 28 | CXLT_KEY_GET(k, IP_TOS) << 20 | (CXLT_KEY_GET(k, IPV6_LABEL) & 0xfffff),
 	    4);
 	put(f, 0, 2);
-	put(f, frag ? 44 : proto, 1);
+	put(f, frag ? FRAGMENT_HEADER : proto, 1);
 	put(f, CXLT_KEY_GET(k, IP_TTL), 1);
 	for (int w = CXLT_W_IPV6_SRC_HI; w <= CXLT_W_IPV6_DST_LO; w++)
 		put(f, k->w[w], 8);
 	if (frag) {
-		put(f, proto == 44 ? 59 : proto, 1); /* parsed keys have 44 here (parse.h) */
+		/* Parsed keys have the fragment header's own number here (parse.h). */
+		put(f, proto == FRAGMENT_HEADER ? NO_NEXT_HEADER : proto, 1);
 		put(f, 0, 1);
 		put(f, fragment_word(f, 3, 1), 2);
 		put(f, 1, 4); /* identification */
