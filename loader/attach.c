@@ -232,6 +232,27 @@ int attach_port(const struct attach_request *r)
 
 /* ---- Detach ---- */
 
+/*
+ * The device by the name that it has now: one that was renamed is still the one that runs our
+ * program, and has to be restored.
+ */
+static void follow_rename(const char *slice, struct port_state *s)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+	struct link_info link;
+	char path[PIN_PATH];
+	int fd = bpf_obj_get(link_pin(path, slice, "xdp", s->port)), rc;
+
+	if (fd < 0)
+		return;
+	rc = bpf_link_get_info_by_fd(fd, &info, &len);
+	close(fd);
+	if (!rc && info.xdp.ifindex == s->ifindex && !link_get_index(s->ifindex, &link) &&
+	    link.xdp_prog == info.prog_id)
+		memcpy(s->dev, link.name, sizeof(s->dev));
+}
+
 int detach_port(const char *slice, __u32 port)
 {
 	struct port_state s;
@@ -240,6 +261,8 @@ int detach_port(const char *slice, __u32 port)
 	bool known = !port_state_read(slice, port, &s), loaded = bpfobj_is_loaded(slice);
 	int status = CLI_OK;
 
+	if (known)
+		follow_rename(slice, &s);
 	drop_link(slice, "xdp", port);
 	drop_link(slice, "tc", port);
 	if (loaded)

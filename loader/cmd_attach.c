@@ -6,6 +6,7 @@
 #include "attach.h"
 #include "bpfobj.h"
 #include "cxltab.h"
+#include "link.h"
 #include "openflow/flow.h"
 
 static int set_mode(const char *command, const char *text, void *to)
@@ -72,18 +73,29 @@ int cmd_attach(int argc, char **argv)
 	return status;
 }
 
-/* The port of a device, by the name that it had when it was attached. */
+/* The port of a device, by the name that it had when it was attached, or by its present one. */
 static int find_device(const char *slice, const char *dev, long *port)
 {
 	__u32 ports[CXLT_PORTS_MAX], n = port_state_list(slice, ports, CXLT_PORTS_MAX), i;
+	bool found = false, here;
+	struct link_info link;
 	struct port_state s;
 
+	here = !link_get(dev, &link);
 	for (i = 0; i < n; i++) {
-		if (!port_state_read(slice, ports[i], &s) && !strcmp(s.dev, dev)) {
+		if (port_state_read(slice, ports[i], &s))
+			continue;
+		if (!strcmp(s.dev, dev)) {
 			*port = ports[i];
 			return CLI_OK;
 		}
+		if (here && s.ifindex == link.ifindex) {
+			*port = ports[i];
+			found = true;
+		}
 	}
+	if (found)
+		return CLI_OK;
 	return cli_fail("%s: no port is %s", slice, dev);
 }
 

@@ -47,6 +47,9 @@ bool find_port(__u32 ifindex, char *text, size_t size)
 		for (i = 0; i < n && !found; i++) {
 			snprintf(what, sizeof(what), "tc_%u", ports[i]);
 			found = link_ifindex(e->d_name, what) == ifindex;
+			/* Somebody may have taken one of the two off. */
+			snprintf(what, sizeof(what), "xdp_%u", ports[i]);
+			found = found || link_ifindex(e->d_name, what) == ifindex;
 			if (found)
 				snprintf(text, size, "port %u of slice %s", ports[i], e->d_name);
 		}
@@ -103,7 +106,8 @@ static void find_process(__u32 prog_id, char *text, size_t size)
 	*text = '\0';
 	snprintf(line, sizeof(line), "prog_id:\t%u", prog_id);
 	while (dir && !*text && (e = readdir(dir))) {
-		if (!isdigit((unsigned char)e->d_name[0]) || !holds(e->d_name, line))
+		if (!isdigit((unsigned char)e->d_name[0]) || atoi(e->d_name) == getpid() ||
+		    !holds(e->d_name, line))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/comm", e->d_name);
 		f = fopen(path, "re");

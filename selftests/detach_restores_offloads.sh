@@ -43,6 +43,15 @@ attached "reloaded"
 cxltab unload "$s"
 restored "unloaded"
 
+# By another name it is the same device.
+cxltab attach "$s" "${PORT[0]}" --port 1
+ip link set "${PORT[0]}" down name renamed
+ip link set renamed up
+cxltab detach "$s" renamed
+ip link set renamed down name "${PORT[0]}"
+ip link set "${PORT[0]}" up
+restored "renamed and detached"
+
 cxltab attach "$s" "${PORT[0]}" --port 1 --mode tc
 restored "in mode tc"
 cxltab detach "$s" --port 1

@@ -50,6 +50,10 @@ stop "$PID" KILL || :
 cxltab attach "$other" "${PORT[0]}" --port 7
 refuses 1 cxltab attach "$s" "${PORT[0]}" --port 1
 assert_match "$OUTPUT" "^cxltab: ${PORT[0]} is port 7 of slice $other already$" "the refusal of another slice's port"
+"$BPFTOOL" link -j >links
+"$BPFTOOL" link detach id "$(json '[l["id"] for l in d if l["type"] == "tcx"][0]' <links)"
+refuses 1 cxltab attach "$s" "${PORT[0]}" --port 1
+assert_match "$OUTPUT" "^cxltab: ${PORT[0]} is port 7 of slice $other already$" "the refusal without its TC program"
 refuses 1 cxltab attach "$other" "${PORT[1]}" --port 7
 assert_match "$OUTPUT" "^cxltab: $other: port 7 is ${PORT[0]} already$" "the refusal of a number twice"
 refuses 1 cxltab attach "$s" nosuchdevice --port 1
