@@ -6,6 +6,7 @@
 #include "attach.h"
 #include "bpfobj.h"
 #include "cxltab.h"
+#include "json.h"
 #include "link.h"
 #include "openflow/flow.h"
 
@@ -32,9 +33,40 @@ static int set_port(const char *command, const char *text, void *to)
 	return CLI_OK;
 }
 
+/* What was changed: the opposite of what it was. */
+static void print_changes(struct json *j, const char *key, const struct feature *was, size_t n)
+{
+	size_t i;
+
+	json_object(j, key);
+	for (i = 0; i < n; i++)
+		json_bool(j, was[i].name, !was[i].on);
+	json_end(j);
+}
+
+static void print_port(const char *slice, const struct port_state *s, bool attached)
+{
+	struct json j;
+
+	json_start(&j, stdout);
+	json_object(&j, NULL);
+	json_string(&j, "slice", slice);
+	json_u64(&j, "port", s->port);
+	json_string(&j, "device", s->dev);
+	json_u64(&j, "ifindex", s->ifindex);
+	json_string(&j, "mode", port_mode_name[s->mode]);
+	if (attached) {
+		print_changes(&j, "device_set", s->dev_was, s->n_dev);
+		print_changes(&j, "peer_set", s->peer_was, s->n_peer);
+	}
+	json_end(&j);
+}
+
 int cmd_attach(int argc, char **argv)
 {
 	struct attach_request r = {.mode = MODE_NATIVE};
+	bool print_json = false;
+	struct port_state s;
 	long port = -1;
 	const struct cli_option options[] = {
 		{"--port", "N", CLI_CALL, &port, "its number in rules", set_port},
@@ -43,6 +75,7 @@ int cmd_attach(int argc, char **argv)
 		 "where a veth's other end is: NAME, PATH or PID", NULL},
 		{"--peer-ready", NULL, CLI_FLAG, &r.peer_ready,
 		 "its other end has been set up by hand", NULL},
+		{"--json", NULL, CLI_FLAG, &print_json, "print what was done, as JSON", NULL},
 		{0},
 	};
 	const struct cli_syntax syntax = {
@@ -69,6 +102,8 @@ int cmd_attach(int argc, char **argv)
 	if (status)
 		return status;
 	status = attach_port(&r);
+	if (!status && print_json && !port_state_read(r.slice, r.port, &s))
+		print_port(r.slice, &s, true);
 	slice_unlock(r.slice, lock);
 	return status;
 }
@@ -99,9 +134,10 @@ static int find_device(const char *slice, const char *dev, long *port)
 	return cli_fail("%s: no port is %s", slice, dev);
 }
 
-static int detach(const char *slice, const char *dev, long port)
+static int detach(const char *slice, const char *dev, long port, bool print_json)
 {
 	__u32 ports[CXLT_PORTS_MAX], n = port_state_list(slice, ports, CXLT_PORTS_MAX), i;
+	struct port_state s = {0};
 	int status;
 
 	if (dev) {
@@ -113,14 +149,21 @@ static int detach(const char *slice, const char *dev, long port)
 		;
 	if (i == n)
 		return cli_fail("%s: there is no port %ld", slice, port);
-	return detach_port(slice, (__u32)port);
+	if (port_state_read(slice, (__u32)port, &s))
+		s = (struct port_state){.port = (__u32)port};
+	status = detach_port(slice, (__u32)port);
+	if (!status && print_json)
+		print_port(slice, &s, false);
+	return status;
 }
 
 int cmd_detach(int argc, char **argv)
 {
+	bool print_json = false;
 	long port = -1;
 	const struct cli_option options[] = {
 		{"--port", "N", CLI_CALL, &port, "the port, instead of DEV", set_port},
+		{"--json", NULL, CLI_FLAG, &print_json, "print what was done, as JSON", NULL},
 		{0},
 	};
 	const struct cli_syntax syntax = {
@@ -141,7 +184,7 @@ int cmd_detach(int argc, char **argv)
 	status = slice_lock(argv[1], &lock);
 	if (status)
 		return status;
-	status = detach(argv[1], argv[2], port);
+	status = detach(argv[1], argv[2], port, print_json);
 	slice_unlock(argv[1], lock);
 	return status;
 }

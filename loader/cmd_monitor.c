@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -158,8 +159,14 @@ static int show(struct monitor *m, const struct cxlt_upcall *u, __u8 *bytes)
 		print_json(u, bytes, flow);
 	else
 		print_text(u, flow);
-	if (fflush(stdout))
-		return cli_fail_errno(errno, "standard output");
+	if (fflush(stdout)) {
+		int err = errno;
+
+		/* Said now, not again at the end. */
+		__fpurge(stdout);
+		clearerr(stdout);
+		return cli_fail_errno(err, "standard output");
+	}
 	return m->pcap ? pcap_write(m, u, bytes) : CLI_OK;
 }
 
@@ -247,6 +254,13 @@ static int follow(struct monitor *m, int map)
 	return m->status;
 }
 
+static int set_count(const char *command, const char *text, void *to)
+{
+	if (!cli_number(command, "--count", text, ~0ULL, to))
+		return CLI_USAGE;
+	return *(__u64 *)to ? CLI_OK : cli_usage(command, "--count can't be 0");
+}
+
 static int run(struct monitor *m, const char *pcap)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
@@ -279,7 +293,7 @@ int cmd_monitor(int argc, char **argv)
 	const char *pcap = NULL;
 	const struct cli_option options[] = {
 		{"--write", "FILE", CLI_TEXT, &pcap, "write the packets as pcap, too", NULL},
-		{"--count", "N", CLI_U64, &m.left, "end after N packets", NULL},
+		{"--count", "N", CLI_CALL, &m.left, "end after N packets", set_count},
 		{"--json", NULL, CLI_FLAG, &m.json, "a JSON object a line", NULL},
 		{0},
 	};

@@ -12,6 +12,7 @@
 
 #include "cxltab.h"
 #include "json.h"
+#include "portstats.h"
 
 static const char *const kind_name[CXLT_N_KINDS] = {
 	[CXLT_KIND_FREE] = "free",	 [CXLT_KIND_RULE] = "rules",
@@ -477,12 +478,29 @@ static int other_pins(const char *name, char *list, size_t size)
 	return found;
 }
 
+/* The process id of the nicsim that serves a slice, 0 if there is none. */
+static __u32 nicsim_of(const char *name)
+{
+	const struct cxlt_nic_stats *nic = NULL;
+	struct cxlt_slice *slice;
+	__u32 pid;
+
+	if (!cli_is_arena(name) || cxlt_slice_attach(name, CXLT_ATTACH_READ, &slice))
+		return 0;
+	nic = stats_map_nic(name, cxlt_slice_header(slice)->id);
+	pid = nic ? nic->pid : 0;
+	stats_unmap_nic(nic);
+	cxlt_slice_close(slice);
+	return pid;
+}
+
 static int slice_destroy(int argc, char **argv)
 {
 	char unload[] = "unload", pins[256];
-	bool force = false;
+	bool force = false, print_json = false;
 	const struct cli_option options[] = {
 		{"--force", NULL, CLI_FLAG, &force, "detach and unload its programs first", NULL},
+		{"--json", NULL, CLI_FLAG, &print_json, "print what was done, as JSON", NULL},
 		{0},
 	};
 	const struct cli_syntax syntax = {
@@ -491,11 +509,13 @@ static int slice_destroy(int argc, char **argv)
 		1,
 		1,
 		options,
-		"Removes a slice.  It is refused while programs are loaded for it.  Processes "
-		"that\n"
-		"have it mapped (nicsim) keep what they have until they end.\n",
+		"Removes a slice.  It is refused while programs are loaded for it.  A "
+		"nicsim\n"
+		"that serves it keeps what it has until it ends, and is named.\n",
 	};
 	int n = cli_parse(&syntax, argc, argv);
+	struct json j;
+	__u32 nic;
 
 	if (n < 0)
 		return ~n;
@@ -509,8 +529,23 @@ static int slice_destroy(int argc, char **argv)
 		if (cmd_unload(2, unload_argv))
 			return CLI_FAILED;
 	}
+	nic = nicsim_of(argv[1]);
 	if (cxlt_slice_destroy(argv[1]))
 		return cli_fail_slice(argv[1], cxlt_error_text());
+	if (nic)
+		cli_note("%s: a nicsim (pid %u) serves it, and goes on with what it had until it "
+			 "ends",
+			 argv[1], nic);
+	if (print_json) {
+		json_start(&j, stdout);
+		json_object(&j, NULL);
+		json_string(&j, "slice", argv[1]);
+		if (nic)
+			json_u64(&j, "nicsim", nic);
+		else
+			json_null(&j, "nicsim");
+		json_end(&j);
+	}
 	return CLI_OK;
 }
 

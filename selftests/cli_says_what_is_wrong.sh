@@ -100,5 +100,29 @@ cxltab add-flow "$S" actions=drop --json | json 'd["added"]' | grep -qx 1
 cxltab mod-flows "$S" actions=output:1 --json | json 'd["modified"]' | grep -qx 2
 cxltab del-flows "$S" --json | json 'd["deleted"]' | grep -qx 2
 cxltab slice create ./another --json | json 'd["slice"]' | grep -qx ./another
-cxltab slice destroy ./another
+cxltab slice destroy ./another --json | json 'd["slice"]' | grep -qx ./another
 [ ! -e ./another ] || fail "a destroyed slice is still there"
+
+for c in $(cxltab --help | awk '/^  [a-z]/ { print $1 }'); do
+	case $c in
+	slice | help) continue ;;
+	esac
+	assert_match "$(cxltab "$c" --help)" ' --json ' "options of $c"
+done
+name=''
+slice_add name
+veth_add . port . peer
+cxltab load "$name" --json | json 'd["replaced"]' | grep -qx false
+cxltab load "$name" --json | json 'd["replaced"]' | grep -qx true
+cxltab attach "$name" port --port 3 --json >attached
+json '[d["port"], d["device"], d["mode"], d["device_set"]]' <attached | grep -qx '\[3, "port", "native", {}\]'
+json 'd["peer_set"]["rx-gro"], d["peer_set"]["tx-checksum-ip-generic"]' <attached | grep -qx '\[true, false\]'
+cxltab detach "$name" --port 3 --json | json '[d["port"], d["device"]]' | grep -qx '\[3, "port"\]'
+cxltab attach "$name" port --port 4 --mode tc
+cxltab unload "$name" --json | json 'd["ports"]' | grep -qx '\[4\]'
+
+# A slice may go while a nicsim serves it, but not unsaid.
+background nicsim.log "$NICSIM" run --slice "$name" --port 1=port
+eventually 5 nicsim stats --slice "$name" --interval 0
+assert_match "$(cxltab slice destroy "$name" --json 2>&1)" "nicsim \(pid $PID\) serves it.*\"nicsim\":$PID" "destroying it"
+stop "$PID"

@@ -25,6 +25,7 @@ END
 background monitor.log "$CXLTAB" monitor "$s" --json --write up.pcap
 monitor=$PID
 eventually 5 test -s up.pcap
+refuses 2 cxltab monitor "$s" --count 0
 refuses 1 cxltab monitor "$s"
 assert_match "$OUTPUT" "process $monitor reads the upcalls already" "a second reader"
 
@@ -42,6 +43,11 @@ assert_eq "$(cat tc.json)" "[3, 3, \"0x33\", \"rule\", \"tc\", 104, \"${frame:0:
 tcpdump -n -e -r up.pcap >dump.log 2>/dev/null
 assert_eq "$(grep -c 88b5 dump.log)" 5 "packets in the pcap"
 assert_eq "$(grep -c "vlan 10, p 3" dump.log)" 2 "tagged packets in the pcap"
+
+# What can't be printed ends it, said once.
+send "${HOST[0]}" eth0 "$frame" 1
+refuses 1 sh -c "'$CXLTAB' monitor '$s' --count 1 >/dev/full"
+assert_eq "$OUTPUT" "cxltab: standard output: No space left on device" "a full disk"
 
 # Nobody reads: 6000 upcalls of 1500 bytes are more than the ring holds; what goes on to a port does so.
 cxltab del-flows "$s"
