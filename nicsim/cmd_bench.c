@@ -42,7 +42,9 @@ struct options {
 	__u64 packets;
 	__u32 size, in_port;
 	int have_mat, json, cpu, small_pages;
+	const char *of_rules, *of_traffic; /* options that say how these are generated */
 	struct cxlt_mat_config mat;
+	struct cxlt_cost model; /* what `cost` names */
 };
 
 static int number(const char *name, const char *text, double low, double high, double *out)
@@ -51,8 +53,8 @@ static int number(const char *name, const char *text, double low, double high, d
 
 	*out = strtod(text, &end);
 	if (end == text || *end || !(*out >= low && *out <= high))
-		return nicsim_usage("bench: --%s is a number from %g to %g, not '%s'", name, low,
-				    high, text);
+		return nicsim_usage("bench: --%s is a number from %.16g to %.16g, not '%s'", name,
+				    low, high, text);
 	return 0;
 }
 
@@ -108,6 +110,32 @@ static const struct option long_options[] = {
 	{"help", 0, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
+
+/* What has no meaning beside rules of a slice, or packets of a recording, isn't passed over. */
+static void note_generated(struct options *o, int opt)
+{
+	const struct option *l;
+
+	for (l = long_options; l->name; l++) {
+		if (l->val != opt)
+			continue;
+		if (opt == O_RULES || opt == O_MASKS || opt == O_ORDER)
+			o->of_rules = l->name;
+		if (opt == O_TRAFFIC || opt == O_ZIPF || opt == O_SIZE)
+			o->of_traffic = l->name;
+	}
+}
+
+static int check(const struct options *o)
+{
+	if (o->slice && o->of_rules)
+		return nicsim_usage("bench: --%s is of generated rules, --slice has its own",
+				    o->of_rules);
+	if (o->pcap && o->of_traffic)
+		return nicsim_usage("bench: --%s is of generated packets, --pcap has its own",
+				    o->of_traffic);
+	return 0;
+}
 
 static int text_option(struct options *o, int opt, const char *arg)
 {
@@ -202,17 +230,27 @@ static void print_text(const char *traffic, const struct cxlt_bench_result *r)
 	printf("\n");
 }
 
+/* A number, or null for what wasn't generated. */
+static void print_generated(const char *name, int generated, __u32 value)
+{
+	printf(generated ? "\"%s\": %u, " : "\"%s\": null, ", name, value);
+}
+
 static void print_json(const struct options *o, const char *traffic, double mib,
 		       const struct cxlt_mat_config *mat, const struct cxlt_bench_result *r)
 {
 	const char *comma = "";
 	int i;
 
-	printf("{\"traffic\": \"%s\", \"order\": \"%s\", \"rules\": %u, \"masks\": %u, "
-	       "\"flows\": %u, \"size\": %u, \"slice_mib\": %.1f, "
-	       "\"huge_mib\": %.1f, ",
-	       traffic, o->scenario.flows_first ? "flows-first" : "rules-first", o->scenario.rules,
-	       o->scenario.masks, o->scenario.flows, o->size, mib, r->huge_bytes / 1048576.0);
+	printf("{\"traffic\": \"%s\", \"order\": %s, ", traffic,
+	       o->slice			 ? "null"
+	       : o->scenario.flows_first ? "\"flows-first\""
+					 : "\"rules-first\"");
+	print_generated("rules", !o->slice, o->scenario.rules);
+	print_generated("masks", !o->slice, o->scenario.masks);
+	print_generated("flows", !o->slice || !o->pcap, o->scenario.flows);
+	print_generated("size", !o->pcap, o->size);
+	printf("\"slice_mib\": %.1f, \"huge_mib\": %.1f, ", mib, r->huge_bytes / 1048576.0);
 	printf("\"packets\": %llu, \"seconds\": %.4f, \"mpps\": %.4f, \"cpu_mpps\": %.4f, "
 	       "\"ns_per_packet\": %.2f, "
 	       "\"sent\": %llu, \"punts\": %llu, ",
@@ -237,15 +275,11 @@ static void print_json(const struct options *o, const char *traffic, double mib,
 	printf("}");
 }
 
-static int print_cost(const struct options *o, const struct cxlt_bench_result *r)
+static void print_cost(const struct options *o, const struct cxlt_bench_result *r)
 {
 	struct cxlt_cost_result s;
-	struct cxlt_cost c;
-	char err[256];
 
-	if (cxlt_cost_read(o->cost, &c, err, sizeof(err)))
-		return nicsim_fail("%s", err);
-	cxlt_cost_apply(&c, r->packets, r->lookups, r->lines, &s);
+	cxlt_cost_apply(&o->model, r->packets, r->lookups, r->lines, &s);
 	if (o->json)
 		printf(", \"simulated\": {\"hit_ns\": %.1f, \"miss_ns\": %.1f, \"mean_ns\": %.1f, "
 		       "\"mpps\": %.2f}",
@@ -254,7 +288,6 @@ static int print_cost(const struct options *o, const struct cxlt_bench_result *r
 		printf("         simulated coherent link (%s): hit %.0f ns, miss %.0f ns, mean "
 		       "%.0f ns, %.1f Mpps\n",
 		       o->cost, s.hit_ns, s.miss_ns, s.mean_ns, s.mpps);
-	return 0;
 }
 
 /* ---- The command ---------------------------------------------------------------------------- */
@@ -282,11 +315,11 @@ static int one(const struct options *o, const struct cxlt_slice *slice,
 	else
 		print_text(kind, &r);
 	if (o->cost)
-		rc = print_cost(o, &r);
+		print_cost(o, &r);
 	if (o->json)
 		printf("}");
 	fflush(stdout);
-	return rc;
+	return 0;
 }
 
 static int read_geometry(const struct options *o, struct cxlt_slice_config *sc,
@@ -383,6 +416,7 @@ int nicsim_cmd_bench(int argc, char **argv)
 		.mat = cxlt_mat_config_default(),
 	};
 	cpu_set_t set;
+	char err[256];
 	int opt, rc = 0;
 
 	while (!rc && (opt = getopt_long(argc, argv, "+h", long_options, NULL)) != -1) {
@@ -390,10 +424,15 @@ int nicsim_cmd_bench(int argc, char **argv)
 			fputs(help, stdout);
 			return 0;
 		}
+		note_generated(&o, opt);
 		rc = option(&o, opt, optarg);
 	}
 	if (!rc && optind < argc)
 		rc = nicsim_usage("bench: what is '%s'?", argv[optind]);
+	if (!rc)
+		rc = check(&o);
+	if (!rc && o.cost && cxlt_cost_read(o.cost, &o.model, err, sizeof(err)))
+		rc = nicsim_fail("%s", err);
 	if (!rc && o.cpu >= 0) {
 		CPU_ZERO(&set);
 		CPU_SET(o.cpu, &set);

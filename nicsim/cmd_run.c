@@ -24,7 +24,7 @@ static int parse_assignment(const char *text, __u32 *number, char *dev)
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 
-	if (end == text || *end != '=' || !n || n > 0xfeff || !end[1] ||
+	if (end == text || *text == '-' || *end != '=' || n > 0xfeff || !end[1] ||
 	    strlen(end + 1) >= IFNAMSIZ)
 		return -1;
 	*number = n;
@@ -39,7 +39,7 @@ static int add_port(struct cxlt_run_config *c, const char *text, int rep)
 	char *place;
 
 	if (parse_assignment(text, &number, dev))
-		return nicsim_usage("'%s' is not N=DEV, N a port from 1 to 65279", text);
+		return nicsim_usage("'%s' is not N=DEV, N a port up to 65279", text);
 	for (i = 0; i < c->n_ports; i++)
 		if (c->port[i].number == number)
 			break;
@@ -51,6 +51,24 @@ static int add_port(struct cxlt_run_config *c, const char *text, int rep)
 	if (*place)
 		return nicsim_usage("%s %u is given twice", rep ? "--rep" : "--port", number);
 	strcpy(place, dev);
+	return 0;
+}
+
+/* Devices are owned: none can be two things. */
+static int check_devices(const struct cxlt_run_config *c)
+{
+	const char *dev[2 * CXLT_PORTS_MAX];
+	__u32 n = 0, i, k;
+
+	for (i = 0; i < c->n_ports; i++) {
+		dev[n++] = c->port[i].dev;
+		if (*c->port[i].rep)
+			dev[n++] = c->port[i].rep;
+	}
+	for (i = 0; i < n; i++)
+		for (k = 0; k < i; k++)
+			if (!strcmp(dev[i], dev[k]))
+				return nicsim_usage("run: %s is given twice", dev[i]);
 	return 0;
 }
 
@@ -66,7 +84,7 @@ static int check(const struct cxlt_run_config *c)
 		if (!*c->port[i].dev)
 			return nicsim_usage("run: --rep %u has no --port %u", c->port[i].number,
 					    c->port[i].number);
-	return 0;
+	return check_devices(c);
 }
 
 static int number_option(const char *name, const char *text, unsigned long max, unsigned long *out)

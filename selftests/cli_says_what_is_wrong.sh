@@ -63,6 +63,22 @@ says 1 'packets:1:1: ' trace "$S" --packets packets --path inline
 head -c 4096 /dev/zero >./zeros
 says 1 'zeros.*(magic|slice)' dump-flows ./zeros
 
+# nic_says STATUS REGEX ARGUMENT...: nicsim likewise
+nic_says() {
+	local status=$1 regex=$2
+	shift 2
+	refuses "$status" nicsim "$@"
+	assert_eq "$(wc -l <<<"$OUTPUT")" 1 "lines of the error of 'nicsim $*'"
+	assert_match "$OUTPUT" "^nicsim: .*$regex" "the error of 'nicsim $*'"
+}
+nic_says 2 "'-1=x' is not N=DEV, N a port up to 65279" run --slice "$S" --port -1=x
+nic_says 2 'x is given twice' run --slice "$S" --port 1=x --port 2=x
+nic_says 2 'x is given twice' run --slice "$S" --port 1=y --rep 1=x --port 2=x
+nic_says 2 '--flows is a number from 1 to 4000000' bench --flows 0
+nic_says 2 '--rules is of generated rules' bench --slice "$S" --rules 5
+nic_says 2 '--size is of generated packets' bench --pcap p --size 100
+nic_says 1 'nosuchcost: No such file' bench --cost nosuchcost
+
 # Output that gets lost.
 refuses 1 sh -c "'$CXLTAB' dump-flows '$S' >/dev/full"
 assert_match "$OUTPUT" 'cxltab: standard output: No space left' "a full disk"
@@ -122,7 +138,8 @@ cxltab attach "$name" port --port 4 --mode tc
 cxltab unload "$name" --json | json 'd["ports"]' | grep -qx '\[4\]'
 
 # A slice may go while a nicsim serves it, but not unsaid.
-background nicsim.log "$NICSIM" run --slice "$name" --port 1=port
+background nicsim.log "$NICSIM" run --slice "$name" --port 0=port
 eventually 5 nicsim stats --slice "$name" --interval 0
+nicsim stats --slice "$name" --json | json '[p["port"] for p in d["ports"]]' | grep -qx '\[0\]'
 assert_match "$(cxltab slice destroy "$name" --json 2>&1)" "nicsim \(pid $PID\) serves it.*\"nicsim\":$PID" "destroying it"
 stop "$PID"
