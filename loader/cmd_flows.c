@@ -122,7 +122,7 @@ static char *read_all(int fd, size_t *len)
 	return buf;
 }
 
-static int read_file(struct flows *f, const char *path)
+static int read_file(struct flows *f, const char *path, enum of_mode mode)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	struct of_error err = {0};
@@ -140,7 +140,7 @@ static int read_file(struct flows *f, const char *path)
 		close(fd);
 	if (!buf)
 		return rc;
-	rc = of_read_flows_buf(buf, len, OF_ADD, gather, f, &err);
+	rc = of_read_flows_buf(buf, len, mode, gather, f, &err);
 	free(buf);
 	if (rc)
 		return cli_fail("%s", of_error_text(&err, f->source, text, sizeof(text)));
@@ -164,7 +164,7 @@ static int read_flow(struct flows *f, const char *flow_text, enum of_mode mode)
 	return CLI_OK;
 }
 
-/* Exactly one of `path` and `flow` is given. */
+/* Exactly one of `path` and `flow` is given; "-" is standard input either way. */
 static int run(struct flows *f, const char *path, const char *flow, enum of_mode mode)
 {
 	struct cxlt_slice *slice = cli_slice(f->spec, CXLT_ATTACH_WRITE);
@@ -172,8 +172,10 @@ static int run(struct flows *f, const char *path, const char *flow, enum of_mode
 
 	if (!slice)
 		return CLI_FAILED;
+	if (flow && !strcmp(flow, "-"))
+		path = flow;
 	f->n_tables = cxlt_slice_directory(slice)->n_tables;
-	status = path ? read_file(f, path) : read_flow(f, flow, mode);
+	status = path ? read_file(f, path, mode) : read_flow(f, flow, mode);
 	if (!status)
 		status = store(f, slice);
 	apply_free(&f->list);
@@ -190,11 +192,11 @@ int cmd_add_flow(int argc, char **argv)
 	};
 	const struct cli_syntax syntax = {
 		f.command,
-		"SLICE FLOW",
+		"SLICE FLOW|-",
 		2,
 		2,
 		options,
-		"Stores one rule, in ovs-ofctl's syntax:\n"
+		"Stores one rule, or (-) those of standard input, in ovs-ofctl's syntax:\n"
 		"  cxltab add-flow demo "
 		"'table=1,priority=5,tcp,nw_dst=10.0.0.0/8,actions=output:2'\n"
 		"A rule with the same table, priority and match is replaced, and its counters "
@@ -251,7 +253,7 @@ int cmd_mod_flows(int argc, char **argv)
 	};
 	const struct cli_syntax syntax = {
 		f.command,
-		"SLICE FLOW",
+		"SLICE FLOW|-",
 		2,
 		2,
 		options,
@@ -259,9 +261,10 @@ int cmd_mod_flows(int argc, char **argv)
 		"table\n"
 		"or in all.  Counters and age stay, the cookie too unless cookie=V gives a new "
 		"one;\n"
-		"cookie=V/M selects by cookie.  No rule selected is no error and, as in OpenFlow "
-		"1.1\n"
-		"and later, adds none.\n",
+		"cookie=V/M selects by cookie.  With - the flows are read from standard input, one "
+		"a\n"
+		"line.  No rule selected is no error and, as in OpenFlow 1.1 and later, adds "
+		"none.\n",
 	};
 	int n = cli_parse(&syntax, argc, argv);
 
@@ -283,14 +286,16 @@ int cmd_del_flows(int argc, char **argv)
 	};
 	const struct cli_syntax syntax = {
 		f.command,
-		"SLICE [MATCH]",
+		"SLICE [MATCH|-]",
 		1,
 		2,
 		options,
 		"Deletes each rule whose match is MATCH or narrower; without MATCH, all rules.\n"
 		"table=N, cookie=V/M and out_port=N in MATCH select further:\n"
 		"  cxltab del-flows demo 'table=1,tcp,nw_dst=10.0.0.0/8'\n"
-		"No rule selected is no error.\n",
+		"With - the matches are read from standard input, one a line.  No rule selected "
+		"is\n"
+		"no error.\n",
 	};
 	int n = cli_parse(&syntax, argc, argv);
 

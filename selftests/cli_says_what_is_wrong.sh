@@ -63,6 +63,14 @@ says 1 'packets:1:1: ' trace "$S" --packets packets --path inline
 head -c 4096 /dev/zero >./zeros
 says 1 'zeros.*(magic|slice)' dump-flows ./zeros
 
+# Filters and input as ovs-ofctl takes them.
+printf 'udp,actions=controller\nsctp,actions=flood\n' | cxltab add-flow "$S" -
+assert_match "$(cxltab dump-flows "$S" out_port=controller,table=255 --no-stats)" '^[^ ]* ?cookie=0x0, table=0, udp actions=[^ ]*$' "rules that go to the controller"
+echo 'udp,actions=flood' | cxltab mod-flows "$S" - --json | json 'd["modified"]' | grep -qx 1
+printf 'udp\n\nsctp\n' | cxltab del-flows "$S" - --json | json 'd["deleted"]' | grep -qx 2
+refuses 1 sh -c "echo udp,actions=x | '$CXLTAB' mod-flows '$S' -"
+assert_match "$OUTPUT" '^cxltab: stdin:1:13: unknown action' "an error in standard input"
+
 # nic_says STATUS REGEX ARGUMENT...: nicsim likewise
 nic_says() {
 	local status=$1 regex=$2

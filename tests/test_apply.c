@@ -207,6 +207,15 @@ Test(apply, delete_selects_by_output_port)
 	holds("0 udp output:12 0x0\n");
 }
 
+Test(apply, delete_selects_by_reserved_output_port)
+{
+	say(OF_ADD, "tcp,actions=output:1,controller");
+	say(OF_ADD, "udp,actions=flood");
+	say(OF_DELETE, "out_port=CONTROLLER");
+	cr_assert_eq(run(), 0);
+	holds("0 udp FLOOD 0x0\n");
+}
+
 Test(apply, strict_delete_needs_the_exact_match_and_priority)
 {
 	say(OF_ADD, "priority=5,tcp,actions=drop");

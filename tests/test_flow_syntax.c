@@ -550,6 +550,9 @@ Test(flow_syntax, flow_has_defaults_of_its_mode)
 	cr_assert_eq(of_parse_flow("cookie=0x1f/0xf,out_port=3,table=2,ip", OF_DUMP, &f, &err), 0);
 	cr_assert(f.cookie_value == 0xf && f.cookie_mask == 0xf && f.out_port == 3);
 	cr_assert_str_eq(text_of(&f), "cookie=0xf/0xf, table=2, out_port=3, ip");
+	cr_assert_eq(of_parse_flow("out_port=controller,table=255,ip", OF_DELETE, &f, &err), 0);
+	cr_assert_eq(f.table, OF_TABLE_ANY);
+	cr_assert_str_eq(text_of(&f), "out_port=CONTROLLER, ip");
 	cr_assert_eq(of_parse_flow("cookie=1/-1,cookie=2,ip,actions=2", OF_MODIFY, &f, &err), 0);
 	cr_assert(f.cookie == 2 && f.cookie_value == 1 && f.cookie_mask == ~0ULL);
 	cr_assert_eq(of_parse_flow("ip,actions=goto_table:1", OF_MODIFY, &f, &err), 0);
@@ -574,7 +577,9 @@ Test(flow_syntax, mode_refuses_what_it_would_ignore)
 		{OF_DUMP, {"cookie=5", 8, "cookie needs a mask here: cookie=5/-1"}},
 		{OF_DELETE, {"cookie=5/1,cookie=4/1", 12, "cookie given twice"}},
 		{OF_DELETE,
-		 {"out_port=LOCAL", 10, "out_port: \"LOCAL\" is not a port number (0 to 65279)"}},
+		 {"out_port=LOCALE", 10,
+		  "out_port: \"LOCALE\" is no port (0 to 65279, or IN_PORT, FLOOD, ALL, "
+		  "CONTROLLER, LOCAL)"}},
 		{OF_DELETE, {"nw_dst=1.2.3.4", 1, "nw_dst without ip"}},
 	};
 

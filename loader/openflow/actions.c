@@ -158,21 +158,29 @@ static int emit_op(struct of_program *g, const char *at, __u32 op, __u32 aux, __
 
 /* ---- output ---- */
 
-/* A reserved port by name: its op, or 0. */
-static __u32 reserved_port(struct of_span s)
-{
-	static const struct {
-		const char *name;
-		__u32 op;
-	} ports[] = {
-		{"in_port", CXLT_OP_IN_PORT},	    {"flood", CXLT_OP_FLOOD}, {"all", CXLT_OP_ALL},
-		{"controller", CXLT_OP_CONTROLLER}, {"local", CXLT_OP_LOCAL},
-	};
+static const struct {
+	const char *name;
+	__u32 op;
+} reserved_ports[] = {
+	{"IN_PORT", CXLT_OP_IN_PORT},	    {"FLOOD", CXLT_OP_FLOOD}, {"ALL", CXLT_OP_ALL},
+	{"CONTROLLER", CXLT_OP_CONTROLLER}, {"LOCAL", CXLT_OP_LOCAL},
+};
 
-	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-		if (s.n == strlen(ports[i].name) && !strncasecmp(s.p, ports[i].name, s.n))
-			return ports[i].op;
+__u32 of_reserved_port(struct of_span s)
+{
+	for (size_t i = 0; i < sizeof(reserved_ports) / sizeof(reserved_ports[0]); i++)
+		if (s.n == strlen(reserved_ports[i].name) &&
+		    !strncasecmp(s.p, reserved_ports[i].name, s.n))
+			return reserved_ports[i].op;
 	return 0;
+}
+
+const char *of_reserved_port_name(__u32 op)
+{
+	for (size_t i = 0; i < sizeof(reserved_ports) / sizeof(reserved_ports[0]); i++)
+		if (reserved_ports[i].op == op)
+			return reserved_ports[i].name;
+	return "?";
 }
 
 static int output_to(struct of_program *g, const char *at, struct of_span s)
@@ -186,7 +194,7 @@ static int output_to(struct of_program *g, const char *at, struct of_span s)
 	if (err == -ERANGE)
 		return of_fail(g->t, s.p, "output: %.*s is too large (ports are 0 to %d)",
 			       OF_SPAN_ARG(s), OF_PORT_MAX);
-	op = reserved_port(s);
+	op = of_reserved_port(s);
 	if (op)
 		return emit_op(g, at, op, op == CXLT_OP_CONTROLLER ? OF_WHOLE_PACKET : 0, 0);
 	if (!s.n)
@@ -422,8 +430,12 @@ int of_program_goto(const __u64 *prog, __u32 n_prog)
 
 bool of_program_outputs_to(const __u64 *prog, __u32 n_prog, __u32 port)
 {
-	for (__u32 i = 0; i < n_prog; i += cxlt_op_words(cxlt_op_code(prog[i])))
-		if (cxlt_op_code(prog[i]) == CXLT_OP_OUTPUT && cxlt_op_arg(prog[i]) == port)
+	for (__u32 i = 0; i < n_prog; i += cxlt_op_words(cxlt_op_code(prog[i]))) {
+		__u32 op = cxlt_op_code(prog[i]);
+
+		if (op == CXLT_OP_OUTPUT ? cxlt_op_arg(prog[i]) == port
+					 : (OF_PORT_RESERVED | op) == port)
 			return true;
+	}
 	return false;
 }

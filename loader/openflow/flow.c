@@ -39,6 +39,9 @@ static int table(struct flow_parser *f, const struct of_pair *pair)
 
 	if (f->flow->has_table)
 		return twice(f, pair);
+	/* As ovs-ofctl and OpenFlow have it: all tables. */
+	if (!is_add(f->mode) && of_span_is(pair->value, "255"))
+		return 0;
 	if (of_scan_decimal(pair->value, OF_TABLE_MAX, &n))
 		return of_fail(&f->m.text, pair->value.p, "table: \"%.*s\" is not between 0 and %d",
 			       OF_SPAN_ARG(pair->value), OF_TABLE_MAX);
@@ -117,10 +120,15 @@ static int out_port(struct flow_parser *f, const struct of_pair *pair)
 			       "out_port is for del-flows and dump-flows only");
 	if (f->flow->out_port != OF_PORT_ANY)
 		return twice(f, pair);
-	if (of_scan_decimal(pair->value, OF_PORT_MAX, &n))
-		return of_fail(&f->m.text, pair->value.p,
-			       "out_port: \"%.*s\" is not a port number (0 to %d)",
-			       OF_SPAN_ARG(pair->value), OF_PORT_MAX);
+	if (of_scan_decimal(pair->value, OF_PORT_MAX, &n)) {
+		n = of_reserved_port(pair->value);
+		if (!n)
+			return of_fail(&f->m.text, pair->value.p,
+				       "out_port: \"%.*s\" is no port (0 to %d, or IN_PORT, "
+				       "FLOOD, ALL, CONTROLLER, LOCAL)",
+				       OF_SPAN_ARG(pair->value), OF_PORT_MAX);
+		n |= OF_PORT_RESERVED;
+	}
 	f->flow->out_port = n;
 	return 0;
 }

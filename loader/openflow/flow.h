@@ -41,7 +41,9 @@ enum {
 	OF_REASON_MAX = 192,
 };
 
-#define OF_PORT_ANY 0xffffffffU
+#define OF_PORT_ANY	 0xffffffffU
+/* out_port=FLOOD and the like: with the op (CXLT_OP_*) in the low bits */
+#define OF_PORT_RESERVED 0xffff0000U
 
 enum of_mode {
 	OF_ADD,		  /* add-flow: actions= required */

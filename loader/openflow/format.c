@@ -469,7 +469,9 @@ size_t of_format_flow(const struct of_flow *flow, char *buf, size_t size)
 		of_printf(&b, "cookie=%#llx, ", (unsigned long long)flow->cookie);
 	if (flow->has_table || (flow->table && flow->table != OF_TABLE_ANY))
 		of_printf(&b, "table=%u, ", flow->table);
-	if (flow->out_port != OF_PORT_ANY)
+	if (flow->out_port != OF_PORT_ANY && flow->out_port >= OF_PORT_RESERVED)
+		of_printf(&b, "out_port=%s, ", of_reserved_port_name(flow->out_port & 0xffff));
+	else if (flow->out_port != OF_PORT_ANY)
 		of_printf(&b, "out_port=%u, ", flow->out_port);
 	before = b.len;
 	put_match(&b, &flow->match, flow->priority);

@@ -71,6 +71,10 @@ struct of_pair {
 	char delim;
 };
 
+/* A reserved port by its name, in any case: CXLT_OP_FLOOD and the like, or 0; and back. */
+__u32 of_reserved_port(struct of_span s);
+const char *of_reserved_port_name(__u32 op);
+
 /*
  * Takes the next pair from [*p, end) and moves *p behind it: 1, or 0 if nothing but separators is
  * left, or -EINVAL for a parenthesis without its partner.
