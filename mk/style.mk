@@ -18,11 +18,12 @@ lint-shell:
 	$(Q)shellcheck -x -P SCRIPTDIR $(shell_files)
 	@echo "shellcheck: $(words $(shell_files)) files are clean"
 
-# cppcheck without the system's headers: what it doesn't see it mustn't guess about.
+# cppcheck without the system's headers: what it doesn't see it mustn't guess about. What it finds across files
+# (ctu...) takes out-parameters for reads, prints in spite of suppressions in the source, and fails nothing.
 CPPCHECK_FLAGS := --quiet --std=c11 --language=c --enable=warning,portability,performance \
 	--inline-suppr --error-exitcode=1 -j$(NPROC) \
 	--suppress=missingInclude --suppress=missingIncludeSystem --suppress=unknownMacro \
-	--suppress=unmatchedSuppression -D__x86_64__ -D__LP64__ \
+	--suppress=unmatchedSuppression --suppress=ctuuninitvar -D__x86_64__ -D__LP64__ \
 	-Ilibcxltab/include -Ilibcxltab/src -Iloader -Inicsim -Itests/lib
 
 lint-c:
