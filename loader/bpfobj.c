@@ -116,8 +116,9 @@ int slice_lock(const char *name, int *fd)
 		return cli_fail("%s: programs need a slice in a BPF arena, this is a file", name);
 	run_path(path, name, "");
 	do {
-		mkdir(CXLT_RUN_DIR, 0755);
-		mkdir(path, 0755);
+		if ((mkdir(CXLT_RUN_DIR, 0755) && errno != EEXIST) ||
+		    (mkdir(path, 0755) && errno != EEXIST && errno != ENOENT))
+			return cli_fail_errno(errno, "%s", path);
 		*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (*fd < 0 && errno == ENOENT)
 			continue;

@@ -145,6 +145,10 @@ cxltab detach "$name" --port 3 --json | json '[d["port"], d["device"]]' | grep -
 cxltab attach "$name" port --port 4 --mode tc
 cxltab unload "$name" --json | json 'd["ports"]' | grep -qx '\[4\]'
 
+# Where nothing can be written it says so, at once.
+unshare --mount sh -c "mount -o remount,bind,ro /run && exec timeout 20 '$CXLTAB' load nosuchslice" >ro.log 2>&1 || status=$?
+assert_eq "$status $(cat ro.log)" "1 cxltab: /run/cxltab/nosuchslice: Read-only file system" "load with a read-only /run"
+
 # A slice may go while a nicsim serves it, but not unsaid.
 background nicsim.log "$NICSIM" run --slice "$name" --port 0=port
 eventually 5 nicsim stats --slice "$name" --interval 0
