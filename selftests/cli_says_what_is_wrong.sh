@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Claim: a command line that makes no sense exits with 2 and says why, what failed exits with 1 and says
 # what, once; unknown words suggest the nearest one; lost output is a failure.
+# Timeout: 120
 . "$(dirname "$0")/lib.sh"
 
 # says STATUS REGEX ARGUMENT...
