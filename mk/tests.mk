@@ -20,7 +20,7 @@ TORTURE_SRC := $(wildcard tests/torture/*.c)
 
 $(O)/obj/tests/%.o: dir_flags := -Itests -Itests/lib -Ilibcxltab/src -Inicsim -Iloader -Iloader/openflow \
 	-I$(O)/bpf -I$(O)/tests/bpf -DCXLT_VERSION='"$(VERSION)"'
-test_objects := $(call objects,$(TEST_SRC) $(TESTLIB_SRC) $(BENCH_SRC) $(TORTURE_SRC))
+test_objects := $(call objects,$(TEST_SRC) $(TESTLIB_SRC) $(wildcard tests/bench/*.c) $(TORTURE_SRC))
 $(test_objects): | $(SKEL) $(TEST_SKEL)
 -include $(test_objects:.o=.d)
 
@@ -42,6 +42,19 @@ $(benches): $(O)/tests/bench/%: $(O)/obj/tests/bench/%.o $(test_archives) $(O)/.
 $(O)/tests/torture/torture: $(call objects,$(TORTURE_SRC)) $(test_archives) $(O)/.sources
 	@mkdir -p $(@D)
 	$(call link,$(BPF_LIBS))
+
+# bench_hash compares with DPDK; only its hash_dpdk.c sees DPDK's headers and flags.
+$(O)/tests/bench/bench_hash: $(call objects,$(wildcard tests/bench/hash_*.c))
+$(O)/tests/bench/bench_hash: BPF_LIBS += $$(pkg-config --libs libdpdk)
+$(O)/obj/tests/bench/hash_dpdk.o: dir_flags += $$(pkg-config --cflags libdpdk)
+$(O)/obj/tests/bench/hash_dpdk.o: $(O)/.dpdk
+
+# What pkg-config knows of it, or a line that says what is missing.
+$(O)/.dpdk: FORCE
+	@pkg-config --exists libdpdk || { \
+		echo "bench_hash compares with DPDK, which isn't there: make test-deps (libdpdk-dev)" >&2; exit 1; }
+	@mkdir -p $(@D)
+	@pkg-config --modversion libdpdk | cmp -s - $@ || pkg-config --modversion libdpdk >$@
 
 # $(call select,NAMES,FILES,PREFIX): the FILES whose base name is PREFIX and one of NAMES ('*' is any text).
 named = $(strip $(foreach n,$(1),$(foreach f,$(2),\

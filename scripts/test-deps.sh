@@ -16,6 +16,7 @@ clang-format-19
 tcpdump
 python3-scapy
 openvswitch-switch
+libdpdk-dev
 strace
 shellcheck
 cppcheck
