@@ -96,8 +96,20 @@ $(O)/model/model: $(model_objects)
 	$(say) MODEL-LD $@
 	$(Q)$(CC) $(base_ldflags) $^ -o $@
 
-model: $(O)/model/model ## all interleavings of small scenarios, then each protocol rule broken in turn
+# Readers of exact tables that never take the straight way (exact.h).
+$(O)/model/obj/slowly.o: tests/model/scenarios.c $(O)/.flags
+	$(say) MODEL-CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(base_cppflags) -DCXLT_MODEL -DMODEL_SLOWLY $(base_cflags) -MMD -MP -c $< -o $@
+-include $(O)/model/obj/slowly.d
+
+$(O)/model/slowly: $(O)/model/obj/slowly.o $(filter-out %/scenarios.o,$(model_objects))
+	$(say) MODEL-LD $@
+	$(Q)$(CC) $(base_ldflags) $^ -o $@
+
+model: $(O)/model/model $(O)/model/slowly ## all interleavings of small scenarios, then each protocol rule broken in turn
 	@$(O)/model/model
+	@$(O)/model/slowly displace displace-absent insert-visible grow recycle modify
 	@$(PYTHON) tests/model/mutants.py '$(CC)' $(O)/model/mutants
 
 .PHONY: model

@@ -30,19 +30,29 @@ MUTANTS = [
      "\tcxlt_store_release(&array[b].slot[j], w ^ 1ULL << 32);\n\tmeta_event(&array[a]);\n"
      "\tmeta_event(&array[b]);\n\tcxlt_store_release(&array[a].slot[i], 0);\n"
      "\tif (!was_second)\n\t\tmeta_count(home, tag, 1);", ["displace"]),
-    ("miss-not-validated", INC + "exact.h",
+    ("straight-miss-not-validated", INC + "exact.h",
+     "return CXLT_META_SEQ(cxlt_load(&b->meta)) ^ CXLT_META_SEQ(meta);",
+     "return 0;", ["displace"]),
+    ("straight-slot-not-rechecked", INC + "exact.h",
+     "bad |= cxlt_load_acquire(at) ^ slot;", "", ["recycle", "displace", "modify"]),
+    ("straight-entry-seq-not-rechecked", INC + "exact.h",
+     "bad |= cxlt_load(&e->seq) ^ seq;", "", ["recycle", "modify"]),
+    ("straight-geometry-not-rechecked", INC + "exact.h",
+     "if (cxlt_unlikely(moved || cxlt_load(&t->geo) != geo ||", "if (cxlt_unlikely(moved ||",
+     ["grow"]),
+    ("slowly-miss-not-validated", INC + "exact.h",
      "if (cxlt_unlikely(CXLT_META_SEQ(cxlt_load(&b1->meta)) != CXLT_META_SEQ(m1)))",
      "if (0)", ["displace"]),
-    ("slot-not-rechecked", INC + "exact.h",
+    ("slowly-slot-not-rechecked", INC + "exact.h",
      "return cxlt_unlikely(cxlt_load(&b->slot[i]) != slot) ? -CXLT_EAGAIN : rc;",
      "return rc;", ["recycle", "displace", "modify"]),
-    ("entry-seq-not-rechecked", INC + "exact.h",
+    ("slowly-entry-seq-not-rechecked", INC + "exact.h",
      "if (cxlt_unlikely(cxlt_load(&e->seq) != seq))\n\t\treturn -CXLT_EAGAIN;", "",
      ["recycle", "modify"]),
     ("published-before-filled", SRC + "exacts.c",
      "seq = e->seq | 1;\n\tcxlt_store_release(&e->seq, seq);",
      "seq = e->seq & ~1ULL;\n\tcxlt_store_release(&e->seq, seq);\n\tseq--;", ["modify"]),
-    ("geometry-not-rechecked", INC + "exact.h",
+    ("slowly-geometry-not-rechecked", INC + "exact.h",
      "if (cxlt_unlikely(cxlt_load(&t->geo) != geo))\n\t\treturn -CXLT_EAGAIN;", "", ["grow"]),
     ("array-freed-before-replaced", SRC + "hashtab.c",
      "\tcxlt_store_release(&t->geo, CXLT_GEO(ref, log2, CXLT_GEO_GEN(t->geo) + 1));\n",
@@ -120,13 +130,13 @@ MUTANTS = [
 ]
 
 
-def build(cc, root, out):
+def build(cc, root, out, flags):
     src = os.path.join(root, "libcxltab/src")
     files = [os.path.join(src, f) for f in sorted(os.listdir(src))
              if f.endswith(".c")]
     files += [os.path.join(root, "tests/model", f) for f in ("explore.c", "scenarios.c")]
     return subprocess.run(
-        [*cc.split(), "-std=gnu11", "-O1", "-D_GNU_SOURCE", "-DCXLT_MODEL", "-w", "-pthread",
+        [*cc.split(), "-std=gnu11", "-O1", "-D_GNU_SOURCE", "-DCXLT_MODEL", "-w", "-pthread", *flags,
          "-I" + os.path.join(root, "libcxltab/include"), "-o", out, *files],
         capture_output=True, text=True, check=False)
 
@@ -144,7 +154,7 @@ def try_mutant(cc, work, mutant):
     with open(os.path.join(root, path), "w", encoding="utf-8") as f:
         f.write(text.replace(old, new))
     out = os.path.join(root, "model")
-    made = build(cc, root, out)
+    made = build(cc, root, out, ["-DMODEL_SLOWLY"] if name.startswith("slowly-") else [])
     if made.returncode:
         return "does not compile: " + made.stderr.strip().splitlines()[-1]
     try:

@@ -134,7 +134,11 @@ static const __u64 *value_words(__u64 first)
 static int find(__u64 key, __u64 *val)
 {
 	__u64 v[2] = {0};
+#ifdef MODEL_SLOWLY /* never the straight way */
+	int rc = cxlt_exact_find_slowly(&view, table, &key, 1, v, 2);
+#else
 	int rc = cxlt_exact_find(&view, table, &key, 1, v, 2);
+#endif
 
 	if (!rc && v[1] != v[0] * 3 + 1)
 		model_violated("two halves of different values");
