@@ -109,7 +109,7 @@ $(O)/model/slowly: $(O)/model/obj/slowly.o $(filter-out %/scenarios.o,$(model_ob
 
 model: $(O)/model/model $(O)/model/slowly ## all interleavings of small scenarios, then each protocol rule broken in turn
 	@$(O)/model/model
-	@$(O)/model/slowly displace displace-absent insert-visible grow recycle modify
+	@$(O)/model/slowly displace displace-absent insert-visible grow recycle modify modify-refused
 	@$(PYTHON) tests/model/mutants.py '$(CC)' $(O)/model/mutants
 
 .PHONY: model

@@ -89,7 +89,8 @@ static void random_bundles(const char *name, int narrow_device)
 			cxlt_bundle_commit(x.f.w);
 		else
 			cxlt_bundle_abort(x.f.w);
-		cr_assert_eq(oracle_differs(commit ? &new : &old, x.f.s, 0), 0, "after bundle %u", i);
+		cr_assert_eq(oracle_differs(commit ? &new : &old, x.f.s, 0), 0, "after bundle %u",
+			     i);
 		cr_assert_eq(oracle_check(x.f.s), 0, "after bundle %u", i);
 		oracle_free(&x.o);
 		oracle_copy(&x.o, commit ? &new : &old);

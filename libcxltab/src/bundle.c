@@ -215,7 +215,8 @@ static bool next_ghost(struct cxlt_writer *w, __u32 tref, struct cxlt_bundle_ite
 	for (i = 0; i < 1U << CXLT_GEO_LOG2(t->geo); i++)
 		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
 			head = CXLT_SLOT_REF(b[i].slot[j]);
-			for (ref = head; ref; ref = ((struct cxlt_rule *)cxlt_at(w->slice, ref))->next) {
+			for (ref = head; ref;
+			     ref = ((struct cxlt_rule *)cxlt_at(w->slice, ref))->next) {
 				struct cxlt_rule *e = cxlt_at(w->slice, ref);
 
 				if (e->from <= version && e->to > version) {
@@ -246,8 +247,8 @@ __u64 cxlt_bundle_settle(struct cxlt_writer *w)
 
 		for (j = 0; j < CXLT_LIST_N(t->list);) {
 			__u32 n = CXLT_LIST_N(t->list);
-			__u64 list = cxlt_load(
-				(__u64 *)cxlt_at(w->slice, CXLT_LIST_REF(t->list)) + j);
+			__u64 list =
+				cxlt_load((__u64 *)cxlt_at(w->slice, CXLT_LIST_REF(t->list)) + j);
 
 			/* Its last entry takes the tuple with it, and the next one takes its place. */
 			while (CXLT_LIST_N(t->list) == n &&

@@ -380,12 +380,28 @@ static void read_modified(void *arg)
 	}
 }
 
+/* A line is filled for an insert that is refused, and filled again for the slot it once had. */
+static void modify_refused(void *arg)
+{
+	(void)arg;
+	if (cxlt_exact_modify(writer, table, &moved_key, value_words(1)) ||
+	    cxlt_exact_insert(writer, table, &moved_key, value_words(9)) != -EEXIST ||
+	    cxlt_exact_modify(writer, table, &moved_key, value_words(2)))
+		model_violated("modify failed, or an insert was not refused");
+}
+
 static void s_modify(struct model *m)
 {
 	s_displace(m);
 	m->thread[0].run = modify_twice;
 	m->thread[1].run = read_modified;
 	m->check = clean;
+}
+
+static void s_modify_refused(struct model *m)
+{
+	s_modify(m);
+	m->thread[0].run = modify_refused;
 }
 
 /* ---- A writer that dies, a repair, a repair that dies ---- */
@@ -1102,6 +1118,7 @@ static const struct {
 	{"grow", "a key is found while the array grows", s_grow},
 	{"recycle", "a recycled line never shows another key's value", s_recycle},
 	{"modify", "a modified key is found, its values in order", s_modify},
+	{"modify-refused", "a value that was refused is never seen", s_modify_refused},
 	{"displace-die", "the same, the writer dies anywhere and is repaired", s_displace_die},
 	{"grow-die", "the same for growth", s_grow_die},
 	{"recycle-die", "the same for delete and insert", s_recycle_die},

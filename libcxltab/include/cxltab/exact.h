@@ -36,7 +36,10 @@ CXLT_INLINE __u64 cxlt_exact_hash(const __u64 *secrets, __u64 secret, const __u6
 	return cxlt_hash_finish(secret);
 }
 
-/* Entry at `ref`: 1 and the value if it holds `key`, 0 another key, -EAGAIN it moved. */
+/*
+ * Entry at `ref`: 1 and the value if it seems to hold `key`, 0 another key, -EAGAIN it moved.  The
+ * caller looks at slot and sequence again.
+ */
 CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, const __u64 *key,
 				__u32 n_key, __u64 *val, __u32 n_val)
 {
@@ -57,8 +60,6 @@ CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, 
 		for (i = 0; i < n_val && i < CXLT_EXACT_VAL_MAX; i++)
 			val[i] = cxlt_load(&e->body[n_key + i]);
 	cxlt_read_barrier();
-	if (cxlt_unlikely(cxlt_load(&e->seq) != seq))
-		return -CXLT_EAGAIN;
 	return !diff;
 }
 
@@ -77,13 +78,19 @@ CXLT_INLINE int cxlt_exact_slot(const struct cxlt_view *v, const struct cxlt_buc
 				__u32 i, __u32 want, __u32 id, const __u64 *key, __u32 n_key,
 				__u64 *val, __u32 n_val)
 {
-	__u64 slot = cxlt_load_acquire(&b->slot[i]);
+	__u64 slot = cxlt_load_acquire(&b->slot[i]), seq;
+	const struct cxlt_exact __arena *e;
 	int rc;
 
 	if (CXLT_SLOT_HEAD(slot) != want || !slot)
 		return 0;
+	e = cxlt_line(v, CXLT_SLOT_REF(slot), 1);
+	seq = e ? cxlt_load_acquire(&e->seq) : 0;
 	rc = CXLT_EXACT_READ(v, CXLT_SLOT_REF(slot), id, key, n_key, val, n_val);
-	return cxlt_unlikely(cxlt_load(&b->slot[i]) != slot) ? -CXLT_EAGAIN : rc;
+	if (cxlt_unlikely(cxlt_load_acquire(&b->slot[i]) != slot))
+		return -CXLT_EAGAIN;
+	/* Once more, last: the line may have been filled, refused and filled again for this slot. */
+	return rc > 0 && cxlt_unlikely(cxlt_load(&e->seq) != seq) ? -CXLT_EAGAIN : rc;
 }
 
 CXLT_INLINE int cxlt_exact_scan(const struct cxlt_view *v, const struct cxlt_bucket __arena *b,
@@ -162,8 +169,10 @@ CXLT_INLINE int cxlt_exact_find_slowly(const struct cxlt_view *v, __u32 tuple, c
 		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
 		rc = cxlt_exact_try(v, t, cxlt_load_acquire(&t->geo), h, id, key, n_key, val,
 				    n_val);
+		if (rc > 0)
+			return 0;
 		if (rc != -CXLT_EAGAIN && !cxlt_too_long(since))
-			return rc > 0 ? 0 : rc ? rc : -CXLT_ENOENT;
+			return rc ? rc : -CXLT_ENOENT;
 	}
 	return -CXLT_EAGAIN;
 }
@@ -320,9 +329,13 @@ CXLT_INLINE int cxlt_exact_find(const struct cxlt_view *v, __u32 tuple, const __
 		}
 	}
 	cxlt_read_barrier();
-	if (cxlt_unlikely(moved || cxlt_load(&t->geo) != geo || cxlt_exact_too_long(since)))
+	if (cxlt_unlikely(moved || cxlt_load(&t->geo) != geo))
 		return cxlt_exact_find_again(v, tuple, key, n_key, val, n_val);
-	return hit ? 0 : -CXLT_ENOENT;
+	if (hit)
+		return 0;
+	if (cxlt_exact_too_long(since))
+		return cxlt_exact_find_again(v, tuple, key, n_key, val, n_val);
+	return -CXLT_ENOENT;
 }
 
 /*
