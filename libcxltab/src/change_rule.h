@@ -64,6 +64,9 @@ void cxlt_chg_begin(__u64 *word);
 void cxlt_chg_end(__u64 *word);
 /* The word of the match's most specific dimension; alone, it is brought into use. */
 __u64 *cxlt_chg_word(struct change *);
+/* The word that a change of this match would go by now. */
+__u64 *cxlt_chg_at(const struct cxlt_slice *, __u32 table, const struct cxlt_key *value,
+		   const struct cxlt_key *mask);
 /* Is that dimension in use? */
 bool cxlt_chg_ready(const struct change *);
 /* Alone: a new list without the tuple, then with it at priority `prio` unless `prio` is negative. */

@@ -72,21 +72,20 @@ void cxlt_chg_end(__u64 *word)
  * Brings a dimension into use.  Readers that still go without it see `wide` move; if there is no
  * room for its words, the wide word serves, which is always right.
  */
-static bool chg_use_dim(struct change *c, __u32 dim)
+static void chg_use_dim(struct change *c, __u32 dim)
 {
 	__u32 ref;
 
 	if (c->t->dims >> dim & 1)
-		return true;
+		return;
 	ref = cxlt_alloc_lines(c->s, &c->w->alloc, CXLT_KIND_CHG, c->s->dir.chg_log2 - 3);
 	if (!ref)
-		return false;
+		return;
 	cxlt_store32(&c->t->chg[dim - 1], ref);
 	cxlt_chg_begin(&c->t->wide);
 	cxlt_write_barrier();
 	cxlt_store32(&c->t->dims, c->t->dims | 1U << dim);
 	cxlt_chg_end(&c->t->wide);
-	return true;
 }
 
 bool cxlt_chg_ready(const struct change *c)
@@ -96,17 +95,30 @@ bool cxlt_chg_ready(const struct change *c)
 	return dim == CXLT_DIM_WIDE || cxlt_load32(&c->t->dims) >> dim & 1;
 }
 
+__u64 *cxlt_chg_at(const struct cxlt_slice *s, __u32 table, const struct cxlt_key *value,
+		   const struct cxlt_key *mask)
+{
+	struct cxlt_table *t = cxlt_table_at(s, table);
+	__u32 dim = dim_of(value, mask), i, ref;
+	struct cxlt_key k = {0};
+
+	if (dim == CXLT_DIM_WIDE || !(cxlt_load32(&t->dims) >> dim & 1))
+		return &t->wide;
+	ref = cxlt_load32(&t->chg[dim - 1]);
+	if (!cxlt_line(&s->view, ref, 1U << (s->dir.chg_log2 - 3)))
+		return &t->wide;
+	for (i = 0; i < CXLT_KEY_WORDS; i++)
+		k.w[i] = value->w[i] & mask->w[i];
+	return (__u64 *)cxlt_at(s, ref) + cxlt_chg_index(s->view.secrets, &k, dim, s->dir.chg_log2);
+}
+
 __u64 *cxlt_chg_word(struct change *c)
 {
-	struct cxlt_key k = {0};
-	__u32 dim = dim_of(c->value, c->mask), i;
+	__u32 dim = dim_of(c->value, c->mask);
 
-	if (dim == CXLT_DIM_WIDE || !chg_use_dim(c, dim))
-		return &c->t->wide;
-	for (i = 0; i < CXLT_KEY_WORDS; i++)
-		k.w[i] = c->value->w[i] & c->mask->w[i];
-	return (__u64 *)cxlt_at(c->s, c->t->chg[dim - 1]) +
-	       cxlt_chg_index(c->s->view.secrets, &k, dim, c->s->dir.chg_log2);
+	if (dim != CXLT_DIM_WIDE)
+		chg_use_dim(c, dim);
+	return cxlt_chg_at(c->s, c->table, c->value, c->mask);
 }
 
 /* The list of tuples */

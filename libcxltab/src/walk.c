@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "change_rule.h"
 
 /* A private copy of what a tuple's entries are read with. */
 struct tuple_copy {
@@ -20,6 +20,10 @@ struct tuple_copy {
 	__u8 idx[CXLT_KEY_MAX];
 	__u64 mask[CXLT_KEY_MAX];
 	__u64 *budget; /* lines that the walk may still look at */
+};
+
+enum {
+	GET_TRIES = 64, /* looks for a rule beside writers */
 };
 
 /* Every bucket and every rule has a line of its own: who sees more goes round in circles. */
@@ -238,14 +242,14 @@ static bool same_mask(const struct tuple_copy *t, const struct cxlt_key *mask)
 	return !memcmp(&m, mask, sizeof(m));
 }
 
-/* Looks at the two buckets that the key may be in. */
+/* Looks at the two buckets that the key may be in; -EAGAIN if something moved in them. */
 static int tuple_get(const struct cxlt_slice *s, __u32 ref, const struct tuple_copy *t,
 		     struct wanted *w)
 {
 	const struct cxlt_tuple *live = cxlt_at(s, ref);
 	__u32 mask = (1U << CXLT_GEO_LOG2(t->geo)) - 1, i, j, tag, at[2];
 	const struct cxlt_bucket *b = cxlt_at(s, CXLT_GEO_REF(t->geo));
-	__u64 h = live->secret;
+	__u64 h = live->secret, meta[2];
 
 	for (i = 0; i < t->n_words; i++)
 		h += cxlt_nh(w->spec->value.w[t->idx[i]] & t->mask[i], s->view.secrets[t->idx[i]]);
@@ -254,32 +258,63 @@ static int tuple_get(const struct cxlt_slice *s, __u32 ref, const struct tuple_c
 	at[0] = (__u32)h & mask;
 	at[1] = cxlt_hash_other(at[0], tag, mask);
 	for (i = 0; i < 2; i++)
+		meta[i] = cxlt_load_acquire(&b[at[i]].meta);
+	for (i = 0; i < 2; i++)
 		for (j = 0; j < CXLT_BUCKET_SLOTS; j++)
 			if (CXLT_SLOT_HEAD(cxlt_load(&b[at[i]].slot[j])) == (tag << 1 | i) &&
 			    chain_each(s, t, &b[at[i]].slot[j], is_wanted, w))
 				return 0;
+	cxlt_read_barrier();
+	for (i = 0; i < 2; i++)
+		if (CXLT_META_SEQ(cxlt_load(&b[at[i]].meta)) != CXLT_META_SEQ(meta[i]))
+			return -EAGAIN;
+	return cxlt_load(&live->geo) == t->geo ? -ENOENT : -EAGAIN;
+}
+
+/* One look for a rule, at `items`. */
+static int rule_look(const struct cxlt_slice *s, __u64 *items, struct wanted *w)
+{
+	__u64 budget = walk_budget(s);
+	__u32 n = list_copy(s, w->spec->table, items), i;
+	struct tuple_copy t;
+
+	for (i = 0; i < n; i++) {
+		if (tuple_copy(s, CXLT_ITEM_REF(items[i]), &budget, &t) ||
+		    t.flags & CXLT_TUPLE_SHADOW || !same_mask(&t, &w->spec->mask))
+			continue;
+		return tuple_get(s, CXLT_ITEM_REF(items[i]), &t, w);
+	}
 	return -ENOENT;
 }
 
 int cxlt_rule_get(const struct cxlt_slice *s, const struct cxlt_rule_spec *spec,
 		  struct cxlt_rule_info *out)
 {
-	__u64 *items = malloc(CXLT_TUPLES_MAX * sizeof(*items)), budget = walk_budget(s);
 	/* cppcheck-suppress ctuuninitvar ; it is only written to */
 	struct wanted w = {spec, out};
-	struct tuple_copy t;
-	int rc = -ENOENT;
-	__u32 n, i;
+	int rc = -EAGAIN, try;
+	__u64 *items;
 
+	if (spec->table >= s->dir.n_tables)
+		return cxlt_fail(-ENOENT, "no table %u", spec->table);
+	items = malloc(CXLT_TUPLES_MAX * sizeof(*items));
 	if (!items)
 		return cxlt_fail(-ENOMEM, "out of memory");
-	n = spec->table < s->dir.n_tables ? list_copy(s, spec->table, items) : 0;
-	for (i = 0; i < n && rc; i++) {
-		if (tuple_copy(s, CXLT_ITEM_REF(items[i]), &budget, &t) ||
-		    t.flags & CXLT_TUPLE_SHADOW || !same_mask(&t, &spec->mask))
-			continue;
-		rc = tuple_get(s, CXLT_ITEM_REF(items[i]), &t, &w);
+	for (try = 0; try < GET_TRIES && rc == -EAGAIN; try++) {
+		const struct cxlt_table *t = cxlt_table_at(s, spec->table);
+		/* Pairs with cxlt_chg_begin(): a miss counts if no change of this match came between. */
+		__u64 list = cxlt_load_acquire(&t->list), wide = cxlt_load_acquire(&t->wide);
+		const __u64 *word = cxlt_chg_at(s, spec->table, &spec->value, &spec->mask);
+		__u64 chg = cxlt_load_acquire(word);
+
+		rc = rule_look(s, items, &w);
+		cxlt_read_barrier();
+		if (rc == -ENOENT && (cxlt_load(&t->list) != list || cxlt_load(&t->wide) != wide ||
+				      cxlt_load(word) != chg))
+			rc = -EAGAIN;
 	}
 	free(items);
+	if (rc == -EAGAIN)
+		return cxlt_fail(rc, "table %u changes too fast to be read", spec->table);
 	return rc ? cxlt_fail(rc, "no such rule in table %u", spec->table) : 0;
 }

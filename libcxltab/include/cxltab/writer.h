@@ -91,7 +91,8 @@ void cxlt_rule_prefetch(struct cxlt_writer *, const struct cxlt_rule_spec *);
 int cxlt_rule_modify(struct cxlt_writer *, const struct cxlt_rule_spec *);
 /* Removes one rule (DELETE_STRICT; program and cookie are ignored).  -ENOENT if absent. */
 int cxlt_rule_delete(struct cxlt_writer *, const struct cxlt_rule_spec *);
-/* Finds one rule by its identity. */
+/* Finds one rule by its identity: as it is, or was while we looked.  -ENOENT: there was a moment
+ * without it; -EAGAIN: too many changes beside us. */
 int cxlt_rule_get(const struct cxlt_slice *, const struct cxlt_rule_spec *,
 		  struct cxlt_rule_info *out);
 
