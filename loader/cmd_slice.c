@@ -402,10 +402,33 @@ static void report_json(void *arg, const char *text)
 	json_string(arg, NULL, text);
 }
 
+/* Under the lock, so that what is found is there; how many problems are left, or -1. */
+static int check_and_repair(const char *spec, struct cxlt_slice *slice, cxlt_report_fn *report,
+			    void *arg, int *found)
+{
+	struct cxlt_writer *writer;
+	int left = -1;
+
+	if (cxlt_writer_open(slice, &writer)) {
+		cli_fail_slice(spec, cxlt_error_text());
+		return -1;
+	}
+	if (!cxlt_writer_lock(writer)) {
+		*found = left = cxlt_slice_check(slice, report, arg);
+		if (*found)
+			left = cxlt_slice_repair(writer) ? -1 : cxlt_slice_check(slice, NULL, NULL);
+	}
+	if (left < 0)
+		cli_fail_slice(spec, cxlt_error_text());
+	cxlt_writer_close(writer);
+	return left;
+}
+
 static int slice_check(int argc, char **argv)
 {
-	bool print_json = false;
+	bool print_json = false, repair = false;
 	const struct cli_option options[] = {
+		{"--repair", NULL, CLI_FLAG, &repair, "mend what can be mended", NULL},
 		{"--json", NULL, CLI_FLAG, &print_json, "as JSON", NULL},
 		{0},
 	};
@@ -417,16 +440,20 @@ static int slice_check(int argc, char **argv)
 		options,
 		"Walks the whole slice and prints one line for each inconsistency; the exit "
 		"status\n"
-		"is 1 if there is any.  It changes nothing, and is exact while no writer works.\n",
+		"is 1 if there is any.  It changes nothing, and is exact while no writer works.\n"
+		"With --repair writers wait, and what follows from the rest of the slice is "
+		"computed\n"
+		"anew; the exit status is 1 if something is left.  Packets go on meanwhile.\n",
 	};
 	struct cxlt_slice *slice;
 	struct slice_facts f;
 	struct json j;
-	int found, n = cli_parse(&syntax, argc, argv);
+	int found = 0, left, n = cli_parse(&syntax, argc, argv);
+	cxlt_report_fn *report;
 
 	if (n < 0)
 		return ~n;
-	slice = cli_slice(argv[1], CXLT_ATTACH_READ);
+	slice = cli_slice(argv[1], repair ? CXLT_ATTACH_WRITE : CXLT_ATTACH_READ);
 	if (!slice)
 		return CLI_FAILED;
 	json_start(&j, stdout);
@@ -435,18 +462,26 @@ static int slice_check(int argc, char **argv)
 		json_string(&j, "slice", argv[1]);
 		json_array(&j, "problems");
 	}
-	found = cxlt_slice_check(slice, print_json ? report_json : report_text, &j);
+	report = print_json ? report_json : report_text;
+	if (repair)
+		left = check_and_repair(argv[1], slice, report, &j, &found);
+	else
+		found = left = cxlt_slice_check(slice, report, &j);
 	if (print_json) {
 		json_end(&j);
-		json_bool(&j, "ok", !found);
+		if (repair)
+			json_u64(&j, "repaired", left < 0 ? 0 : (__u64)(found - left));
+		json_bool(&j, "ok", !left);
 		json_end(&j);
+	} else if (repair && found && left >= 0) {
+		cli_note("%s: %d of %d problems repaired", argv[1], found - left, found);
 	}
 	gather_facts(slice, &f);
-	if (found && f.owner)
+	if (found && !repair && f.owner)
 		cli_note("%s: writer %llu (%s, process %llu) is at work or died; check again later",
 			 argv[1], f.owner, f.comm, f.pid);
 	cxlt_slice_close(slice);
-	return found ? CLI_FAILED : CLI_OK;
+	return left ? CLI_FAILED : CLI_OK;
 }
 
 /* ---- destroy ---- */

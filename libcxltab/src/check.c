@@ -561,7 +561,7 @@ static bool unneeded(struct cxlt_slice *s, struct cxlt_tuple **tp, struct cxlt_r
 	return false;
 }
 
-int cxlt_slice_repair(struct cxlt_writer *w)
+static int repair(struct cxlt_writer *w)
 {
 	struct audit a = {.s = w->slice, .fix = true};
 	struct cxlt_tuple *t;
@@ -580,4 +580,15 @@ int cxlt_slice_repair(struct cxlt_writer *w)
 	while (unneeded(w->slice, &t, &e))
 		cxlt_shadow_drop(w, t, e);
 	return 0;
+}
+
+int cxlt_slice_repair(struct cxlt_writer *w)
+{
+	int rc = cxlt_writer_lock(w);
+
+	if (rc)
+		return rc;
+	rc = repair(w);
+	cxlt_writer_unlock(w);
+	return rc;
 }

@@ -257,7 +257,4 @@ void cxlt_unseen_lower(struct cxlt_slice *, __u32 table, __u32 to);
  * how many entries it took away. */
 __u64 cxlt_bundle_settle(struct cxlt_writer *);
 
-/* check.c: recomputes everything that can be derived, after a holder died. */
-int cxlt_slice_repair(struct cxlt_writer *);
-
 #endif

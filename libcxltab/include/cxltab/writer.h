@@ -47,6 +47,13 @@ int cxlt_writer_id(const struct cxlt_writer *);
 int cxlt_writer_lock(struct cxlt_writer *);
 void cxlt_writer_unlock(struct cxlt_writer *);
 
+/*
+ * Recomputes, alone, all that follows from what is reachable: what a writer's death needs happens by
+ * itself; this is for damage that nobody met.  0 also if something is left that it can't mend:
+ * cxlt_slice_check() says.
+ */
+int cxlt_slice_repair(struct cxlt_writer *);
+
 /* A rule as OpenFlow names it: table, priority and match are its identity. */
 struct cxlt_rule_spec {
 	__u8 table;
