@@ -78,6 +78,8 @@ Test(profile, errors_name_line_and_reason)
 		{"mat = 100 8 lru\n",
 		 ":1: 100 MAT entries are not 8 ways times a power of two, up to 1048576"},
 		{"mat = 64 8 best\n", ":1: no MAT policy is named 'best'"},
+		{"mat = 4294971392,8,lru\n",
+		 ":1: a MAT is ENTRIES,WAYS,POLICY, not '4294971392,8,lru'"},
 		{"pin = x\n", ":1: pin is COOKIE/MASK, not 'x'"},
 		{"domain = 12q\n", ":1: domain is a size, not '12q'"},
 	};

@@ -88,7 +88,7 @@ int cxlt_config_check(const struct cxlt_slice_config *c)
 	__u64 size = cxlt_config_size(c);
 	__u32 log2 = c->chg_log2 ? c->chg_log2 : 10;
 
-	if (size < 512 << 10 || size > MAX_SIZE)
+	if ((c->size && c->size < 512 << 10) || size > MAX_SIZE)
 		return cxlt_fail(-EINVAL, "size of %llu bytes: a slice has 512 KiB to 4 GiB",
 				 (unsigned long long)c->size);
 	if (c->device_size > size)
@@ -97,7 +97,7 @@ int cxlt_config_check(const struct cxlt_slice_config *c)
 		return cxlt_fail(-EINVAL, "chg_log2 of %u: %d to %d", log2, CHG_LOG2_MIN,
 				 CHG_LOG2_MAX);
 	if (c->max_tuples > CXLT_TUPLES_MAX)
-		return cxlt_fail(-EINVAL, "mask budget of %u: at most %d", c->max_tuples,
+		return cxlt_fail(-EINVAL, "%u tuples a table: at most %d", c->max_tuples,
 				 CXLT_TUPLES_MAX);
 	if (c->work_budget > CXLT_BUDGET_MAX)
 		return cxlt_fail(-EINVAL, "work budget of %u lines: at most %d", c->work_budget,

@@ -138,7 +138,7 @@ int cxlt_mat_config_parse(const char *text, struct cxlt_mat_config *c, char *err
 	unsigned int entries, ways = 1, i;
 	int n;
 
-	n = sscanf(text, "%u%*[, \t]%u%*[, \t]%15[a-z-] %c", &entries, &ways, policy, &extra);
+	n = sscanf(text, "%9u%*[, \t]%9u%*[, \t]%15[a-z-] %c", &entries, &ways, policy, &extra);
 	if (n == 1 && !entries) {
 		c->entries = 0;
 		return 0;

@@ -133,11 +133,12 @@ static int name_check(const char *name)
 {
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
 
-	if (!n || name[n] || n > 31)
-		return cxlt_fail(-EINVAL,
-				 "slice name '%.40s': 1 to 31 letters, digits, - and _ "
-				 "(a file's path has a '/')",
-				 name);
+	if (!n || name[n] || n > 31 || *name == '-')
+		return cxlt_fail(
+			-EINVAL,
+			"slice name '%.40s': 1 to 31 letters, digits, - and _, but no - first "
+			"(a file's path has a '/')",
+			name);
 	return 0;
 }
 
