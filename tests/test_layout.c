@@ -94,7 +94,8 @@ Test(layout, tables_and_tuples)
 		       M(cxlt_tuple, flags, 31, 1), M(cxlt_tuple, idx, 32, 24),
 		       M(cxlt_tuple, n_val, 56, 1), M(cxlt_tuple, grow, 57, 1),
 		       M(cxlt_tuple, reserved, 58, 6), M(cxlt_tuple, count, 64, 8),
-		       M(cxlt_tuple, slots, 72, 8), M(cxlt_tuple, pad, 80, 48));
+		       M(cxlt_tuple, slots, 72, 8), M(cxlt_tuple, stock, 80, 8),
+		       M(cxlt_tuple, pad, 88, 40));
 	cr_expect_eq(offsetof(struct cxlt_tuple, mask), 128);
 	EXPECT_MEMBERS(struct cxlt_bucket, 64, M(cxlt_bucket, slot, 0, 56),
 		       M(cxlt_bucket, meta, 56, 8));
@@ -114,6 +115,9 @@ Test(layout, entries_counters_and_chunks)
 		       M(cxlt_exact, tuple_id, 8, 4), M(cxlt_exact, n_key, 12, 1),
 		       M(cxlt_exact, n_val, 13, 1), M(cxlt_exact, flags, 14, 2));
 	cr_expect_eq(offsetof(struct cxlt_exact, body), 16);
+	EXPECT_MEMBERS(struct cxlt_stock, 16, M(cxlt_stock, lock, 0, 8), M(cxlt_stock, n, 8, 8));
+	cr_expect_eq(offsetof(struct cxlt_stock, ref), 16);
+	cr_expect_eq(sizeof(((struct cxlt_stock *)0)->ref[0]), 4);
 	EXPECT_MEMBERS(struct cxlt_counter_line, 64, M(cxlt_counter_line, packets, 0, 8),
 		       M(cxlt_counter_line, bytes, 8, 8), M(cxlt_counter_line, used, 16, 8),
 		       M(cxlt_counter_line, pad, 24, 40));
@@ -144,6 +148,8 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_CHUNK_LINES, 256);
 	cr_expect_eq(CXLT_TABLES, 64);
 	cr_expect_eq(CXLT_EXACTS, 16);
+	cr_expect_eq(CXLT_STOCK_LOG2_MAX, 8);
+	cr_expect_eq(CXLT_STOCK_CPUS_MAX, 1024);
 	cr_expect_eq(CXLT_WRITERS, 256);
 	cr_expect_eq(CXLT_WRITER_BPF, 255);
 	cr_expect_eq(CXLT_BUCKET_SLOTS, 7);
@@ -173,7 +179,8 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_KIND_LIST, 5);
 	cr_expect_eq(CXLT_KIND_BUCKETS, 6);
 	cr_expect_eq(CXLT_KIND_CHG, 7);
-	cr_expect_eq(CXLT_N_KINDS, 8);
+	cr_expect_eq(CXLT_KIND_STOCK, 8);
+	cr_expect_eq(CXLT_N_KINDS, 9);
 }
 
 Test(layout, bits_of_slot_meta_geo_list_item_and_change_word)
@@ -203,6 +210,13 @@ Test(layout, bits_of_slot_meta_geo_list_item_and_change_word)
 	cr_expect_eq(CXLT_GEO_RESIZING, 0x4000000000ULL);
 	cr_expect_eq(CXLT_GEO_GEN(0x1122334455667788ULL), 0x224466);
 	cr_expect_eq(CXLT_GEO(0x55667788, 9, 0x2000001), 0x8955667788ULL);
+
+	cr_expect_eq(CXLT_STOCK(0x11223344, 0x5566, 0x7788), 0x7788556611223344ULL);
+	cr_expect_eq(CXLT_STOCK_REF(0x7788556611223344ULL), 0x11223344);
+	cr_expect_eq(CXLT_STOCK_CPUS(0x7788556611223344ULL), 0x5566);
+	cr_expect_eq(CXLT_STOCK_LOG2(0x7788556611223344ULL), 0x7788);
+	cr_expect_eq(CXLT_STOCK_ROOM(0), 12);
+	cr_expect_eq(CXLT_STOCK_ROOM(3), 124);
 
 	cr_expect_eq(CXLT_LIST(0x11223344, 0x5566, 0x17788), 0x7788556611223344ULL);
 	cr_expect_eq(CXLT_LIST_REF(0x7788556611223344ULL), 0x11223344);

@@ -12,6 +12,7 @@
  *   pending change words              ended
  *   array being replaced              the one that geo doesn't name is unreachable
  *   a bundle that was open            as if it never was, or as if it had ended: version says which
+ *   stocks of BPF programs            refs that are in use, or twice in stocks, are dropped
  *   shadows                           counted anew; a rule without one raises table.unseen
  *
  * Readers go on beside it: each store is one that a writer makes too.
@@ -56,7 +57,8 @@ static void complain(struct audit *a, const char *fmt, ...)
 }
 
 static const char *const kind_name[CXLT_N_KINDS] = {
-	"free", "rule", "exact entry", "counters", "tuple", "list", "buckets", "change words",
+	"free", "rule",	   "exact entry",  "counters", "tuple",
+	"list", "buckets", "change words", "stock",
 };
 
 static struct cxlt_chunk *chunk_at(const struct cxlt_slice *s, __u32 i)
@@ -133,7 +135,7 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 	if (t->kind == CXLT_KIND_EXACT) {
 		const struct cxlt_exact *x = cxlt_line(&a->s->view, ref, 1);
 
-		lines = (16 + (t->n_words + t->n_val) * 8 + CXLT_LINE - 1) / CXLT_LINE;
+		lines = cxlt_exact_lines(t->n_words, t->n_val);
 		if (!mark(a, ref, CXLT_KIND_EXACT, lines, "slot"))
 			return false;
 		if (x->seq & 1 || x->tuple_id != t->id) {
@@ -390,6 +392,50 @@ static void audit_table(struct audit *a, __u32 i)
 	audit_chg(a, &t->wide, i);
 }
 
+/* The refs of one CPU's stock.  All slots are marked: what is in use is dropped from the stock. */
+static void audit_stock_of(struct audit *a, const struct cxlt_tuple *t, struct cxlt_stock *s,
+			   __u32 room)
+{
+	__u64 n = cxlt_load(&s->n), i, k = 0;
+
+	if (n > room || cxlt_load(&s->lock))
+		complain(a, "stock of tuple %u: locked, or more refs than there is room for",
+			 t->id);
+	for (i = 0; i < n && i < room; i++) {
+		__u32 ref = cxlt_load32(&s->ref[i]);
+
+		if (!mark(a, ref, CXLT_KIND_EXACT, cxlt_exact_lines(t->n_words, t->n_val), "stock"))
+			continue;
+		if (a->fix)
+			cxlt_store32(&s->ref[k], ref);
+		k++;
+	}
+	if (a->fix && (k != n || cxlt_load(&s->lock))) {
+		cxlt_store(&s->n, k);
+		cxlt_store_release(&s->lock, 0);
+	}
+}
+
+static void audit_stock(struct audit *a, __u32 tuple)
+{
+	struct cxlt_tuple *t = cxlt_line(&a->s->view, tuple, CXLT_TUPLE_LINES);
+	__u64 word = t && is_marked(a, tuple) ? cxlt_load_acquire(&t->stock) : 0;
+	__u32 i, ref = CXLT_STOCK_REF(word), cpus = CXLT_STOCK_CPUS(word);
+
+	if (!word)
+		return;
+	if (!cxlt_stock_lines(word) ||
+	    !mark(a, ref, CXLT_KIND_STOCK, cxlt_stock_lines(word), "tuple")) {
+		complain(a, "tuple %u: its stock makes no sense", t->id);
+		if (a->fix)
+			cxlt_store_release(&t->stock, 0);
+		return;
+	}
+	for (i = 0; i < cpus; i++)
+		audit_stock_of(a, t, cxlt_at(a->s, ref + (i << CXLT_STOCK_LOG2(word))),
+			       CXLT_STOCK_ROOM(CXLT_STOCK_LOG2(word)));
+}
+
 /* Unreachable objects are free; runs of whole chunks are spans again. */
 static void audit_bitmaps(struct audit *a)
 {
@@ -464,6 +510,12 @@ static int audit(struct audit *a)
 
 		if (x->tuple)
 			audit_tuple(a, (__u32)x->tuple, CXLT_KIND_EXACT);
+	}
+	for (i = 0; i < a->s->dir.n_exacts; i++) {
+		struct cxlt_exact_table *x =
+			(struct cxlt_exact_table *)cxlt_at(a->s, a->s->dir.exacts) + i;
+
+		audit_stock(a, (__u32)x->tuple);
 	}
 	audit_bitmaps(a);
 	free(a->marks);

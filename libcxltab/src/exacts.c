@@ -10,12 +10,6 @@ static struct cxlt_exact_table *exact_at(const struct cxlt_slice *s, __u32 i)
 	return (struct cxlt_exact_table *)cxlt_at(s, s->dir.exacts) + i;
 }
 
-static __u32 exact_lines(const struct cxlt_tuple *t)
-{
-	return (__u32)(sizeof(struct cxlt_exact) + (t->n_words + t->n_val) * 8 + CXLT_LINE - 1) /
-	       CXLT_LINE;
-}
-
 __u32 cxlt_exact_open(const struct cxlt_slice *s, const char *name)
 {
 	char text[24];
@@ -104,8 +98,8 @@ static __u32 entry_new(struct cxlt_writer *w, const struct cxlt_tuple *t, const 
 		       const __u64 *val)
 {
 	struct cxlt_slice *s = w->slice;
-	__u32 ref = cxlt_alloc_object(s, &w->alloc, CXLT_KIND_EXACT, exact_lines(t),
-				      CXLT_PLACE_DEVICE),
+	__u32 ref = cxlt_alloc_object(s, &w->alloc, CXLT_KIND_EXACT,
+				      cxlt_exact_lines(t->n_words, t->n_val), CXLT_PLACE_DEVICE),
 	      i, n_val = t->n_val;
 	struct cxlt_exact *e;
 	__u64 seq;

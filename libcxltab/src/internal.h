@@ -257,4 +257,7 @@ void cxlt_unseen_lower(struct cxlt_slice *, __u32 table, __u32 to);
  * how many entries it took away. */
 __u64 cxlt_bundle_settle(struct cxlt_writer *);
 
+/* stock.c: lines of the object that tuple.stock names; 0 if the word makes no sense. */
+__u32 cxlt_stock_lines(__u64 word);
+
 #endif

@@ -26,6 +26,10 @@ static void view_make(struct cxlt_slice *s, const __u64 *secrets)
 	v->chg_log2 = s->dir.chg_log2;
 	v->max_tuples = s->dir.max_tuples;
 	v->work_budget = s->dir.work_budget;
+	v->intents = s->dir.intents;
+	v->chunks = s->dir.chunks;
+	v->n_chunks = s->dir.n_chunks;
+	v->chunk0 = s->dir.chunk0;
 	v->profile = s->dir.profile;
 	memcpy(v->secrets, secrets, sizeof(v->secrets));
 }

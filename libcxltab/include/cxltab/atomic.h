@@ -47,6 +47,11 @@ CXLT_INLINE void cxlt_store(__u64 __arena *p, __u64 v)
 	*(volatile __u64 __arena *)p = v;
 }
 
+CXLT_INLINE void cxlt_store32(__u32 __arena *p, __u32 v)
+{
+	*(volatile __u32 __arena *)p = v;
+}
+
 CXLT_INLINE __u64 cxlt_load_acquire(const __u64 __arena *p)
 {
 	__u64 v = cxlt_load(p);
@@ -67,9 +72,36 @@ CXLT_INLINE void cxlt_read_barrier(void)
 	cxlt_compiler_barrier();
 }
 
+/* Orders all earlier stores before all later stores. */
+CXLT_INLINE void cxlt_write_barrier(void)
+{
+	cxlt_compiler_barrier();
+}
+
 CXLT_INLINE void cxlt_add(__u64 __arena *p, __u64 v)
 {
 	__sync_fetch_and_add(p, v);
+}
+
+/* Full barrier; 1 if *p was `from` and is now `to`. */
+CXLT_INLINE int cxlt_cas(__u64 __arena *p, __u64 from, __u64 to)
+{
+	return __sync_val_compare_and_swap(p, from, to) == from;
+}
+
+/* Full barrier: that of an add whose result is used, as the kernel's memory model says. */
+CXLT_INLINE __u64 cxlt_fetch_add(__u64 __arena *p, __u64 v)
+{
+	__u64 old = __sync_fetch_and_add(p, v);
+
+	CXLT_OPAQUE(old);
+	return old;
+}
+
+/* On arena memory there is no fetching `and`: the result must stay unused. */
+CXLT_INLINE void cxlt_and(__u64 __arena *p, __u64 v)
+{
+	__sync_fetch_and_and(p, v);
 }
 
 CXLT_INLINE void cxlt_prefetch(const void __arena *p)
@@ -209,6 +241,11 @@ CXLT_INLINE __u64 cxlt_fetch_and(__u64 *p, __u64 v)
 {
 	cxlt_model_point(p, 1);
 	return cxlt_model_saw(__atomic_fetch_and(p, v, __ATOMIC_ACQ_REL));
+}
+
+CXLT_INLINE void cxlt_and(__u64 *p, __u64 v)
+{
+	cxlt_fetch_and(p, v);
 }
 
 /* One turn of a loop that waits for *p to be something else than `old`. */

@@ -25,12 +25,16 @@ typedef signed long long __s64;
 #define NULL ((void *)0)
 #endif
 
-/* errno values that readers return; the same numbers as asm-generic's. */
+/* errno values that readers and BPF writers return; the same numbers as asm-generic's. */
 enum {
 	CXLT_ENOENT = 2,
 	CXLT_E2BIG = 7,
 	CXLT_EAGAIN = 11,
 	CXLT_EFAULT = 14,
+	CXLT_EBUSY = 16,
+	CXLT_EEXIST = 17,
+	CXLT_EINVAL = 22,
+	CXLT_ENOSPC = 28,
 };
 
 /*
@@ -75,6 +79,10 @@ enum {
 	CXLT_E2BIG = E2BIG,
 	CXLT_EAGAIN = EAGAIN,
 	CXLT_EFAULT = EFAULT,
+	CXLT_EBUSY = EBUSY,
+	CXLT_EEXIST = EEXIST,
+	CXLT_EINVAL = EINVAL,
+	CXLT_ENOSPC = ENOSPC,
 };
 
 #define CXLT_CAN_LOOP 1

@@ -36,6 +36,11 @@ CXLT_INLINE __u64 cxlt_exact_hash(const __u64 *secrets, __u64 secret, const __u6
 	return cxlt_hash_finish(secret);
 }
 
+CXLT_INLINE __u32 cxlt_exact_lines(__u32 n_key, __u32 n_val)
+{
+	return ((2 + n_key + n_val) * 8 + CXLT_LINE - 1) / CXLT_LINE;
+}
+
 /*
  * Entry at `ref`: 1 and the value if it seems to hold `key`, 0 another key, -EAGAIN it moved.  The
  * caller looks at slot and sequence again.
@@ -43,8 +48,7 @@ CXLT_INLINE __u64 cxlt_exact_hash(const __u64 *secrets, __u64 secret, const __u6
 CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, const __u64 *key,
 				__u32 n_key, __u64 *val, __u32 n_val)
 {
-	const struct cxlt_exact __arena *e =
-		cxlt_line(v, ref, ((2 + n_key + n_val) * 8 + CXLT_LINE - 1) / CXLT_LINE);
+	const struct cxlt_exact __arena *e = cxlt_line(v, ref, cxlt_exact_lines(n_key, n_val));
 	__u64 seq, diff = 0;
 	__u32 i;
 

@@ -193,9 +193,35 @@ struct cxlt_tuple {
 	/* line 1, writers; of rules only: what every writer adds to is what slows all of them */
 	__u64 count; /* entries, chained ones included; never too low */
 	__u64 slots; /* occupied slots */
-	__u64 pad[6];
+	/* exact tables, BPF writers */
+	__u64 stock; /* CXLT_STOCK(): lines kept for BPF programs, 0: none; release */
+	__u64 pad[5];
 	/* line 2 and on */
 	__u64 mask[]; /* n_words words */
+};
+
+/*
+ * What one CPU's BPF programs make entries from and give them back to.  1 << log2 lines each, one
+ * after the other; entries in it are unreachable, their bits are set.  Filled by who has the slice
+ * alone, else changed by who has exchanged `lock` from 0 to 1.
+ */
+struct cxlt_stock {
+	__u64 lock;  /* 1: somebody takes or gives; CAS, one try */
+	__u64 n;     /* refs that are there */
+	__u32 ref[]; /* entries of the table's size; the last one first */
+};
+
+/* stock: ref 32 | CPUs 16 | log2 of a CPU's lines 16 */
+#define CXLT_STOCK_REF(w)	    ((__u32)(w))
+#define CXLT_STOCK_CPUS(w)	    ((__u32)((w) >> 32) & 0xffff)
+#define CXLT_STOCK_LOG2(w)	    ((__u32)((w) >> 48))
+#define CXLT_STOCK(ref, cpus, log2) ((__u64)(ref) | (__u64)(cpus) << 32 | (__u64)(log2) << 48)
+/* Refs that fit into a CPU's lines, behind lock and n. */
+#define CXLT_STOCK_ROOM(log2)	    ((16U << (log2)) - 4)
+
+enum {
+	CXLT_STOCK_LOG2_MAX = 8, /* 4092 refs */
+	CXLT_STOCK_CPUS_MAX = 1024,
 };
 
 /* geo: ref 32 | log2 of buckets 6 | resizing 1 | generation 25 */
@@ -300,6 +326,7 @@ enum cxlt_kind {
 	CXLT_KIND_LIST = 5,
 	CXLT_KIND_BUCKETS = 6, /* objects of 2^k lines, or spans of whole chunks */
 	CXLT_KIND_CHG = 7,     /* likewise */
+	CXLT_KIND_STOCK = 8,   /* likewise */
 	CXLT_N_KINDS,
 };
 
@@ -328,6 +355,7 @@ CXLT_SIZE_IS(struct cxlt_tuple, 128);
 CXLT_SIZE_IS(struct cxlt_bucket, 64);
 CXLT_SIZE_IS(struct cxlt_rule, 64);
 CXLT_SIZE_IS(struct cxlt_exact, 16);
+CXLT_SIZE_IS(struct cxlt_stock, 16);
 CXLT_SIZE_IS(struct cxlt_counter_line, 64);
 CXLT_SIZE_IS(struct cxlt_counters, 128);
 CXLT_SIZE_IS(struct cxlt_chunk, 64);

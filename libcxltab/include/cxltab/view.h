@@ -36,6 +36,10 @@ struct cxlt_view {
 	__u32 max_tuples;
 	__u32 work_budget;
 	__u32 n_lines;
+	__u32 intents; /* from here on for writers that have a view alone (exact_write.h) */
+	__u32 chunks;
+	__u32 n_chunks;
+	__u32 chunk0;
 	__u32 pad;
 	struct cxlt_profile profile; /* device view only */
 	__u64 secrets[CXLT_KEY_MAX];

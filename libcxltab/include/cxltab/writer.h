@@ -138,6 +138,12 @@ __u32 cxlt_exact_open(const struct cxlt_slice *, const char *name);
 int cxlt_exact_insert(struct cxlt_writer *, __u32 tuple, const __u64 *key, const __u64 *val);
 int cxlt_exact_modify(struct cxlt_writer *, __u32 tuple, const __u64 *key, const __u64 *val);
 int cxlt_exact_delete(struct cxlt_writer *, __u32 tuple, const __u64 *key);
+/*
+ * Lines for BPF programs that write to the table (exact_write.h), `per_cpu` for each of `cpus` CPUs.
+ * The first call makes the stock, later ones with the same `cpus` fill it up again, to at most what
+ * it was made for.  All or, with -ENOSPC, nothing.  -EINVAL: another shape.
+ */
+int cxlt_exact_stock(struct cxlt_writer *, __u32 tuple, __u32 cpus, __u32 per_cpu);
 /* n inserts, keys and values back to back, buckets prefetched; the number inserted, or -errno. */
 long cxlt_exact_insert_batch(struct cxlt_writer *, __u32 tuple, __u32 n, const __u64 *keys,
 			     const __u64 *vals);
