@@ -127,6 +127,43 @@ MUTANTS = [
      "cxlt_in_bundle(c) ? c->w->bundle.version : 0);", "0);", ["bundle"]),
     ("repair-forgets-bundles", SRC + "check.c",
      "if (rc >= 0 && cxlt_bundle_settle(w))", "if (0)", ["bundle-die"]),
+    ("bpf-move-no-event", INC + "exact_write.h",
+     "\t\tcxlt_exact_event(from);\n\t\tcxlt_exact_event(to);\n", "", ["bpf-displace"]),
+    ("bpf-move-counter-late", INC + "exact_write.h",
+     "\t\tif (!was_second)\n\t\t\tcxlt_exact_count(home, tag, 1);\n"
+     "\t\tcxlt_store_release(&to->slot[j - 1], slot ^ 1ULL << 32);\n"
+     "\t\tcxlt_exact_event(from);\n\t\tcxlt_exact_event(to);\n"
+     "\t\tcxlt_store_release(&from->slot[i], 0);\n",
+     "\t\tcxlt_store_release(&to->slot[j - 1], slot ^ 1ULL << 32);\n"
+     "\t\tcxlt_exact_event(from);\n\t\tcxlt_exact_event(to);\n"
+     "\t\tcxlt_store_release(&from->slot[i], 0);\n"
+     "\t\tif (!was_second)\n\t\t\tcxlt_exact_count(home, tag, 1);\n", ["bpf-displace"]),
+    ("bpf-move-not-locked", INC + "exact_write.h",
+     "\tif (!cxlt_exact_lock(from))\n\t\treturn -CXLT_EBUSY;\n", "",
+     ["bpf-displace-and-delete", "bpf-two-displace"]),
+    ("bpf-move-not-rechecked", INC + "exact_write.h",
+     "if (slot && j && cxlt_hash_other(a, tag, op->mask) == b) {", "if (j) {",
+     ["bpf-displace-and-delete", "bpf-two-displace"]),
+    ("bpf-home-not-locked", INC + "exact_write.h",
+     "\tint rc = 0;\n\n\tif (!cxlt_exact_lock(home))\n\t\treturn -CXLT_EBUSY;\n",
+     "\tint rc = 0;\n\n", ["bpf-insert-one", "bpf-two-programs"]),
+    ("bpf-gate-not-looked-at", INC + "exact_write.h",
+     "if (cxlt_likely(!cxlt_load_acquire(&c->owner)))", "if (1)", ["bpf-grow", "bpf-stock"]),
+    ("bpf-gate-not-awaited", SRC + "lock.c",
+     "\trc = await_idle(w, CXLT_WRITER_BPF);\n", "\trc = 0;\n", ["bpf-grow", "bpf-stock"]),
+    ("bpf-gate-left-early", INC + "exact_write.h",
+     "\trc = cxlt_exact_new(v, &op, cpu, key, n_key, val, n_val, &ref);\n\tif (!rc) {\n"
+     "\t\tCXLT_FOR(",
+     "\tcxlt_exact_end(v);\n"
+     "\trc = cxlt_exact_new(v, &op, cpu, key, n_key, val, n_val, &ref);\n\tif (!rc) {\n"
+     "\t\tcxlt_fetch_add(&((struct cxlt_intent *)cxlt_line(v, v->intents + 255, 1))->op, 1);\n"
+     "\t\tCXLT_FOR(", ["bpf-grow", "bpf-stock"]),
+    ("bpf-stock-not-locked", INC + "exact_write.h",
+     "if (cxlt_unlikely(!cxlt_cas(&s->lock, 0, 1)))\n\t\treturn -CXLT_EBUSY;", "",
+     ["bpf-two-programs", "bpf-give-and-take"]),
+    ("bpf-published-before-filled", INC + "exact_write.h",
+     "\tseq = cxlt_load(&e->seq) | 1;\n", "\tseq = (cxlt_load(&e->seq) & ~1ULL) - 1;\n",
+     ["bpf-modify", "bpf-recycle"]),
 ]
 
 

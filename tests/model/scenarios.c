@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <cxltab/exact_write.h>
 #include <cxltab/pipeline.h>
 
 #include "../../libcxltab/src/internal.h"
@@ -455,8 +456,8 @@ static void s_displace_die_twice(struct model *m)
 /* ---- Two writers at once ---- */
 
 struct call {
-	struct cxlt_writer **w;
-	int slot; /* of result */
+	struct cxlt_writer **w; /* NULL: a BPF program */
+	int slot;		/* of result */
 	int (*fn)(struct cxlt_writer *, const struct call *);
 	__u64 key;
 };
@@ -481,9 +482,9 @@ static int call_delete(struct cxlt_writer *w, const struct call *c)
 static void run_call(void *arg)
 {
 	const struct call *c = arg;
-	int rc = c->fn(*c->w, c);
+	int rc = c->fn(c->w ? *c->w : NULL, c);
 
-	if (rc && rc != -EEXIST && rc != -ENOENT)
+	if (rc && rc != -EEXIST && rc != -ENOENT && (c->w || (rc != -EBUSY && rc != -ENOSPC)))
 		model_violated("a call failed");
 	result[c->slot] = (__u64)(__s64)rc;
 }
@@ -637,6 +638,234 @@ static void s_meet_the_dead(struct model *m)
 	m->thread[2] =
 		(struct model_thread){.name = "repair", .run = repair, .after = 2, .heir = 1};
 	m->n_threads = 3;
+	m->check = all_old_there;
+}
+
+/* ---- BPF programs: one CPU's stock of three lines ---- */
+
+static void bpf_setup(int grow)
+{
+	exact_setup(grow);
+	if (cxlt_exact_stock(writer, table, 1, 3))
+		fatal("stock");
+	writer->turn = 0;
+}
+
+static int bpf_put(struct cxlt_writer *w, const struct call *c)
+{
+	(void)w;
+	return cxlt_exact_put(&view, table, 0, &c->key, 1,
+			      value_words(value_of(c->key) + (__u64)c->slot), 2);
+}
+
+static int bpf_set(struct cxlt_writer *w, const struct call *c)
+{
+	(void)w;
+	return cxlt_exact_set(&view, table, 0, &c->key, 1, value_words(value_of(c->key) + 1), 2);
+}
+
+static int bpf_remove(struct cxlt_writer *w, const struct call *c)
+{
+	(void)w;
+	return cxlt_exact_remove(&view, table, 0, &c->key, 1, 2);
+}
+
+static void bpf_insert_new(void *arg)
+{
+	(void)arg;
+	if (cxlt_exact_put(&view, table, 0, &new_key, 1, value_words(value_of(new_key)), 2))
+		model_violated("the insert failed");
+	cxlt_store(&done, 1);
+}
+
+static void s_bpf_displace(struct model *m)
+{
+	bpf_setup(0);
+	m->thread[0] = (struct model_thread){.name = "insert", .run = bpf_insert_new};
+	m->thread[1] =
+		(struct model_thread){.name = "reader", .run = read_present, .arg = &moved_key};
+	m->n_threads = 2;
+	m->reader = 2;
+	m->check = all_old_there;
+}
+
+static void s_bpf_displace_absent(struct model *m)
+{
+	s_bpf_displace(m);
+	m->thread[1].run = read_absent;
+	m->thread[1].arg = &absent_key;
+}
+
+static void s_bpf_visible(struct model *m)
+{
+	s_bpf_displace(m);
+	m->thread[1].run = read_new;
+}
+
+/* Two displacements: moved_key's other bucket is full as well, but for one that may leave it. */
+static void s_bpf_displace_two(struct model *m)
+{
+	__u64 k = 100000;
+
+	s_bpf_displace(m);
+	insert_old(k = find_key(k + 1, 3, 2));
+	while (room_at(3))
+		insert_old(k = find_key(k + 1, 3, 0));
+	writer->turn = 0;
+}
+
+static void bpf_delete_then_insert(void *arg)
+{
+	(void)arg;
+	if (cxlt_exact_remove(&view, table, 0, &moved_key, 1, 2) ||
+	    cxlt_exact_put(&view, table, 0, &new_key, 1, value_words(value_of(new_key)), 2))
+		model_violated("delete or insert failed");
+}
+
+static void s_bpf_recycle(struct model *m)
+{
+	s_bpf_displace(m);
+	m->thread[0].run = bpf_delete_then_insert;
+	m->thread[1].run = read_recycled;
+	m->check = clean;
+}
+
+static void bpf_modify_twice(void *arg)
+{
+	__u64 v;
+
+	(void)arg;
+	for (v = 1; v <= 2; v++)
+		if (cxlt_exact_set(&view, table, 0, &moved_key, 1, value_words(v), 2))
+			model_violated("modify failed");
+}
+
+static void s_bpf_modify(struct model *m)
+{
+	s_bpf_displace(m);
+	m->thread[0].run = bpf_modify_twice;
+	m->thread[1].run = read_modified;
+	m->check = clean;
+}
+
+/* The first of two writers is a BPF program, or both are. */
+static void bpf_and(struct model *m, int (*a)(struct cxlt_writer *, const struct call *),
+		    __u64 key_a, int (*b)(struct cxlt_writer *, const struct call *), __u64 key_b,
+		    int both)
+{
+	two_writers(m, a, key_a, b, key_b);
+	calls[0].w = NULL;
+	calls[1].w = both ? NULL : &second;
+}
+
+/* What was inserted is there, what was busy isn't; userspace is never busy. */
+static int each_as_it_said(void *arg)
+{
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if ((calls[i].w && result[i]) || !found(calls[i].key) == !result[i])
+			return 1;
+	return all_old_there(arg);
+}
+
+static void s_bpf_insert_one(struct model *m)
+{
+	bpf_setup(0);
+	bpf_and(m, bpf_put, absent_key, call_insert, absent_key, 0);
+	m->check = one_inserted;
+}
+
+static void s_bpf_two_displace(struct model *m)
+{
+	__u64 k;
+
+	bpf_setup(0);
+	k = find_key(new_key + 1, 1, 0);
+	/* A second way out, to bucket 2. */
+	if (cxlt_exact_delete(writer, table, &old_keys[13]))
+		fatal("delete");
+	n_old--;
+	insert_old(find_key(k + 1, 1, 2));
+	writer->turn = 0;
+	bpf_and(m, bpf_put, new_key, call_insert, k, 0);
+	m->switches = 3;
+	m->check = each_as_it_said;
+}
+
+/* One displaces moved_key, which the other deletes; either of them is a program. */
+static int moved_as_it_said(void *arg)
+{
+	(void)arg;
+	return (calls[1].w && result[1]) || (calls[0].w && result[0]) ||
+	       !found(new_key) == !result[0] || found(moved_key) == !result[1] ||
+	       slice_is_clean(NULL);
+}
+
+static void s_bpf_displace_and_delete(struct model *m)
+{
+	bpf_setup(0);
+	bpf_and(m, bpf_put, new_key, call_delete, moved_key, 0);
+	m->check = moved_as_it_said;
+}
+
+static void s_bpf_remove_and_displace(struct model *m)
+{
+	bpf_setup(0);
+	two_writers(m, call_insert, new_key, bpf_remove, moved_key);
+	calls[1].w = NULL;
+	m->check = moved_as_it_said;
+}
+
+/* The key is gone, whatever the program that modifies it says. */
+static void s_bpf_set_and_delete(struct model *m)
+{
+	bpf_setup(0);
+	bpf_and(m, bpf_set, moved_key, call_delete, moved_key, 0);
+	m->check = deleted;
+}
+
+/* Two programs take from one stock at once. */
+static void s_bpf_two_programs(struct model *m)
+{
+	bpf_setup(0);
+	bpf_and(m, bpf_put, absent_key, bpf_put, find_key(absent_key + 1, 3, 0), 1);
+	m->check = each_as_it_said;
+}
+
+/* One has a line of the stock, which the other fills. */
+static void s_bpf_give_and_take(struct model *m)
+{
+	bpf_setup(0);
+	bpf_and(m, bpf_put, absent_key, bpf_remove, moved_key, 1);
+	m->check = clean;
+}
+
+/* A userspace writer needs the slice alone, to grow; a program goes on in changes. */
+static void s_bpf_grow(struct model *m)
+{
+	s_grow(m);
+	n_old--; /* bucket 3 gets room, but none that bucket 0 or 1 could use */
+	if (cxlt_exact_delete(writer, table, &old_keys[n_old]) ||
+	    cxlt_exact_stock(writer, table, 1, 3))
+		fatal("setup");
+	writer->turn = 0;
+	bpf_and(m, bpf_put, old_keys[n_old], call_insert, new_key, 0);
+	m->switches = 3;
+	m->check = each_as_it_said;
+}
+
+/* Stock and buckets beside one that fills the stock up. */
+static int call_stock(struct cxlt_writer *w, const struct call *c)
+{
+	(void)c;
+	return cxlt_exact_stock(w, table, 1, 4);
+}
+
+static void s_bpf_stock(struct model *m)
+{
+	bpf_setup(0);
+	bpf_and(m, bpf_put, absent_key, call_stock, moved_key, 0);
 	m->check = all_old_there;
 }
 
@@ -1134,6 +1363,22 @@ static const struct {
 	{"modify-and-delete", "a key modified and deleted is gone", s_modify_and_delete},
 	{"grow-and-insert", "one grows the array, the other inserts", s_grow_and_insert},
 	{"meet-the-dead", "a writer dies, the other goes on", s_meet_the_dead},
+	{"bpf-displace", "a key that a program displaces is found", s_bpf_displace},
+	{"bpf-displace-two", "the same, two steps", s_bpf_displace_two},
+	{"bpf-displace-absent", "a key that isn't there is not found", s_bpf_displace_absent},
+	{"bpf-visible", "a key is found once a program's insert returned", s_bpf_visible},
+	{"bpf-recycle", "a stock's line never shows another key's value", s_bpf_recycle},
+	{"bpf-modify", "a key that a program modifies is found, values in order", s_bpf_modify},
+	{"bpf-insert-one", "of two inserts of a key one is done", s_bpf_insert_one},
+	{"bpf-two-displace", "program and writer displace at once", s_bpf_two_displace},
+	{"bpf-displace-and-delete", "the writer deletes what the program displaces",
+	 s_bpf_displace_and_delete},
+	{"bpf-remove-and-displace", "the other way round", s_bpf_remove_and_displace},
+	{"bpf-set-and-delete", "a key modified and deleted is gone", s_bpf_set_and_delete},
+	{"bpf-two-programs", "two take from one stock", s_bpf_two_programs},
+	{"bpf-give-and-take", "one takes, one gives", s_bpf_give_and_take},
+	{"bpf-grow", "a writer grows the array, a program inserts", s_bpf_grow},
+	{"bpf-stock", "a writer fills up the stock, a program inserts", s_bpf_stock},
 	{"winner-add", "drop@100 before allow@50: allow never wins", s_winner_add},
 	{"winner-swapped", "the same, tuples the other way round", s_winner_add_swapped},
 	{"winner-kept", "the same, in tuples that were there", s_winner_kept},
