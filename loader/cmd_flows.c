@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* add-flow, add-flows, mod-flows, del-flows. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "apply.h"
 #include "cxltab.h"
+#include "flowfile.h"
 #include "json.h"
 
 /* Flows on their way from the command line or a file into a slice. */
@@ -21,26 +17,10 @@ struct flows {
 	struct apply_list list;
 };
 
-/* What the text can't say by itself: does this slice have these tables? */
-static int check_tables(const struct flows *f, const struct of_flow *flow, struct of_error *err)
-{
-	int next = of_program_goto(flow->prog, flow->n_prog);
-
-	if (flow->table != OF_TABLE_ANY && flow->table >= f->n_tables)
-		snprintf(err->reason, sizeof(err->reason), "table %u: the slice has tables 0 to %u",
-			 flow->table, f->n_tables - 1);
-	else if (next >= 0 && (__u32)next >= f->n_tables)
-		snprintf(err->reason, sizeof(err->reason),
-			 "goto_table:%d: the slice has tables 0 to %u", next, f->n_tables - 1);
-	else
-		return 0;
-	return -EINVAL;
-}
-
 static int gather(void *arg, const struct of_flow *flow, unsigned int line, struct of_error *err)
 {
 	struct flows *f = arg;
-	int rc = check_tables(f, flow, err);
+	int rc = flowfile_check_tables(flow, f->n_tables, err);
 
 	if (!rc) {
 		rc = apply_add(&f->list, flow, line);
@@ -88,65 +68,6 @@ static int store(struct flows *f, struct cxlt_slice *slice)
 	return CLI_OK;
 }
 
-/* The whole file, in memory that the caller frees; what changes it meanwhile can't harm. */
-static char *read_all(int fd, size_t *len)
-{
-	struct stat st;
-	size_t room = 65536, n = 0;
-	char *buf;
-
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0)
-		room = st.st_size + 1;
-	buf = malloc(room);
-	while (buf) {
-		ssize_t got = read(fd, buf + n, room - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			free(buf);
-			return NULL;
-		}
-		if (!got)
-			break;
-		n += got;
-		if (n == room) {
-			char *more = realloc(buf, room *= 2);
-
-			if (!more)
-				free(buf);
-			buf = more;
-		}
-	}
-	*len = n;
-	return buf;
-}
-
-static int read_file(struct flows *f, const char *path, enum of_mode mode)
-{
-	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-	struct of_error err = {0};
-	char text[OF_REASON_MAX + 512], *buf;
-	size_t len;
-	int rc;
-
-	f->source = fd == STDIN_FILENO ? "stdin" : path;
-	if (fd < 0)
-		return cli_fail_errno(errno, "%s", path);
-	buf = read_all(fd, &len);
-	if (!buf)
-		rc = cli_fail_errno(errno, "%s", f->source);
-	if (fd != STDIN_FILENO)
-		close(fd);
-	if (!buf)
-		return rc;
-	rc = of_read_flows_buf(buf, len, mode, gather, f, &err);
-	free(buf);
-	if (rc)
-		return cli_fail("%s", of_error_text(&err, f->source, text, sizeof(text)));
-	return CLI_OK;
-}
-
 /* A flow on the command line: errors say the column in it. */
 static int read_flow(struct flows *f, const char *flow_text, enum of_mode mode)
 {
@@ -175,7 +96,12 @@ static int run(struct flows *f, const char *path, const char *flow, enum of_mode
 	if (flow && !strcmp(flow, "-"))
 		path = flow;
 	f->n_tables = cxlt_slice_directory(slice)->n_tables;
-	status = path ? read_file(f, path, mode) : read_flow(f, flow, mode);
+	if (path) {
+		f->source = flowfile_name(path);
+		status = flowfile_read(path, mode, gather, f);
+	} else {
+		status = read_flow(f, flow, mode);
+	}
 	if (!status)
 		status = store(f, slice);
 	apply_free(&f->list);
