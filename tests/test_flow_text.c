@@ -252,7 +252,11 @@ Test(flow_text, file_has_comments_blank_lines_and_prefixes)
 				   "delete_strict priority=4\n"
 				   "modify_strict priority=5,actions=2\n"
 				   "delete\n"
-				   "priority=6,arp actions=3";
+				   "priority=6,arp actions=3\n"
+				   "flow add priority=7,actions=drop\n"
+				   "  flow \tmodify_strict priority=8,actions=2\n"
+				   "flow delete\n"
+				   "flow priority=9,actions=2\n";
 	struct of_error err;
 	char out[512];
 
@@ -260,7 +264,7 @@ Test(flow_text, file_has_comments_blank_lines_and_prefixes)
 		cr_assert_eq(read_text(text, file, out, &err), 0, "%d:%d: %s", err.line, err.column,
 			     err.reason);
 		cr_assert_str_eq(out, "3:0:1;5:0:2;6:3:32768;7:1:32768;8:4:4;9:2:5;10:3:32768;"
-				      "11:0:6;");
+				      "11:0:6;12:0:7;13:2:8;14:3:32768;15:0:9;");
 	}
 }
 
@@ -279,6 +283,12 @@ Test(flow_text, file_error_names_line_and_column)
 		cr_assert_eq(read_text("\nadd  ip,quux=1,actions=1", file, out, &err), -EINVAL);
 		cr_assert_str_eq(of_error_text(&err, NULL, text, sizeof(text)),
 				 "2:9: unknown field \"quux\"");
+		cr_assert_eq(read_text("flow  add  ip,quux=1,actions=1", file, out, &err), -EINVAL);
+		cr_assert_str_eq(of_error_text(&err, NULL, text, sizeof(text)),
+				 "1:15: unknown field \"quux\"");
+		cr_assert_eq(read_text(" group add group_id=1", file, out, &err), -EINVAL);
+		cr_assert_str_eq(of_error_text(&err, NULL, text, sizeof(text)),
+				 "1:2: cxltab's bundles have flows only");
 		cr_assert_eq(read_text("actions=1\n priority=666,actions=1\nx", file, out, &err),
 			     -EPERM);
 		cr_assert_str_eq(of_error_text(&err, "f", text, sizeof(text)),

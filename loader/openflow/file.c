@@ -2,6 +2,7 @@
 /*
  * file.c - flow files: one flow a line, read in large blocks and parsed in place.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "syntax.h"
@@ -19,7 +20,17 @@ struct reader {
 	struct of_flow flow;
 };
 
-/* "delete tcp,...": a line may say what is to be done with its flow, as in a bundle. */
+/* Does [p, end) begin with this word, alone?  Its length, or 0. */
+static size_t word_length(const char *p, const char *end, const char *word)
+{
+	size_t n = strlen(word);
+
+	if ((size_t)(end - p) < n || memcmp(p, word, n))
+		return 0;
+	return p + n == end || p[n] == ' ' || p[n] == '\t' ? n : 0;
+}
+
+/* "flow delete tcp,...": a line may say what is to be done with its flow, as in a bundle. */
 static size_t prefix(const char *p, const char *end, enum of_mode *mode)
 {
 	static const struct {
@@ -32,20 +43,22 @@ static size_t prefix(const char *p, const char *end, enum of_mode *mode)
 		{"delete", OF_DELETE},
 		{"delete_strict", OF_DELETE_STRICT},
 	};
+	const char *start = p;
 
-	if (*p != 'a' && *p != 'm' && *p != 'd')
+	if (*p != 'a' && *p != 'm' && *p != 'd' && *p != 'f')
 		return 0;
+	if (word_length(p, end, "flow"))
+		for (p += 4; p < end && of_is_separator(*p);)
+			p++;
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		size_t n = strlen(prefixes[i].word);
+		size_t n = word_length(p, end, prefixes[i].word);
 
-		if ((size_t)(end - p) < n || memcmp(p, prefixes[i].word, n))
-			continue;
-		if (p + n < end && p[n] != ' ' && p[n] != '\t')
+		if (!n)
 			continue;
 		*mode = prefixes[i].mode;
-		return n;
+		return p + n - start;
 	}
-	return 0;
+	return p - start;
 }
 
 static int fail(struct reader *r, int column, const char *reason, int code)
@@ -74,6 +87,8 @@ static int read_line(struct reader *r, const char *line, const char *end)
 		p++;
 	if (p == end)
 		return 0;
+	if (word_length(p, end, "group") || word_length(p, end, "packet-out"))
+		return fail(r, p - line + 1, "cxltab's bundles have flows only", -EINVAL);
 	p += prefix(p, end, &mode);
 	err = of_parse_flow_n(p, end - p, mode, &r->flow, r->err);
 	if (err) {

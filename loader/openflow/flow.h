@@ -128,8 +128,8 @@ typedef int of_flow_cb(void *arg, const struct of_flow *flow, unsigned int line,
 
 /*
  * One flow a line; "#" begins a comment, blank lines are skipped, CRLF is fine.  A line may begin
- * with add, modify, modify_strict, delete or delete_strict (as ovs-ofctl add-flows --bundle);
- * without a prefix it has the given mode.
+ * with add, modify, modify_strict, delete or delete_strict (as ovs-ofctl add-flows --bundle), and
+ * "flow" may stand before that (as ovs-ofctl bundle); without a prefix it has the given mode.
  */
 int of_read_flows(FILE *file, enum of_mode mode, of_flow_cb *cb, void *arg, struct of_error *err);
 int of_read_flows_buf(const char *buf, size_t len, enum of_mode mode, of_flow_cb *cb, void *arg,
