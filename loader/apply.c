@@ -51,13 +51,14 @@ struct apply_undo {
 #define UNDO_KIND(trailer)	 ((trailer) & 0xff)
 #define UNDO_SIZE(trailer)	 ((size_t)((trailer) >> 8))
 
-/* One apply_run(). */
+/* One apply_run() or apply_bundle(). */
 struct apply_job {
 	struct cxlt_slice *slice;
 	struct cxlt_writer *writer;
 	struct apply_result *result;
-	struct pack_buffer undo;
-	bool had_rules[256]; /* before the first modification */
+	bool bundle;		 /* nothing will have to be taken back: */
+	struct pack_buffer undo; /* it holds only what the present op selects */
+	bool had_rules[256];	 /* before the first modification */
 };
 
 static void op_spec(const struct apply_op *op, struct cxlt_rule_spec *spec)
@@ -283,7 +284,9 @@ static int store_add(struct apply_job *job, const struct apply_list *list,
 	 * In a table that was empty every rule is of this list, and undoing its first addition is
 	 * enough: no need to look for the rule that this one might replace.
 	 */
-	if (job->had_rules[op->table] && !cxlt_rule_get(job->slice, &spec, &old))
+	if (job->bundle)
+		rc = 0;
+	else if (job->had_rules[op->table] && !cxlt_rule_get(job->slice, &spec, &old))
 		rc = undo_save(job, &old, UNDO_CHANGE);
 	else
 		rc = undo_save_add(job, (const __u64 *)op - list->ops.word);
@@ -367,7 +370,7 @@ static int store_selected(struct apply_job *job, const struct apply_op *op)
 		.cookie_mask = op->cookie_mask,
 	};
 	struct apply_select select = {job, &filter, modify ? UNDO_MODIFY : UNDO_CHANGE};
-	size_t at = job->undo.n;
+	size_t before = job->undo.n, at = before;
 	int rc;
 
 	pack_unmatch(op->body, op->words, &filter.match.value, &filter.match.mask);
@@ -390,7 +393,7 @@ static int store_selected(struct apply_job *job, const struct apply_op *op)
 		if (!rc)
 			at += undo_size(u);
 	}
-	job->undo.n = at;
+	job->undo.n = job->bundle ? before : at;
 	return rc;
 }
 
@@ -440,6 +443,31 @@ int apply_run(const struct apply_list *list, struct cxlt_slice *slice, struct cx
 		result->undone = undo_all(&job, list) == 0;
 	}
 	cxlt_writer_unlock(writer);
+	free(job.undo.word);
+	return rc;
+}
+
+int apply_bundle(const struct apply_list *list, struct cxlt_slice *slice,
+		 struct cxlt_writer *writer, struct apply_result *result)
+{
+	struct apply_job job = {.slice = slice, .writer = writer, .result = result, .bundle = true};
+	int rc;
+
+	memset(result, 0, sizeof(*result));
+	rc = cxlt_bundle_begin(writer);
+	if (rc) {
+		explain(result, rc);
+		result->undone = true;
+		return rc;
+	}
+	rc = store_all(&job, list);
+	if (rc) {
+		explain(result, rc);
+		result->undone = true;
+		cxlt_bundle_abort(writer);
+	} else {
+		cxlt_bundle_commit(writer);
+	}
 	free(job.undo.word);
 	return rc;
 }

@@ -3,11 +3,17 @@
  * apply.h - flow modifications, gathered first, then stored together or not at all.
  *
  * A command reads all of its flows into a list (apply_add), which touches no slice; what can't be
- * parsed therefore changes nothing.  apply_run() then stores them in order under one hold of the
- * slice's lock.  Should one fail (no room, most likely), what came before it is taken back: rules
- * that were added go, rules that were replaced, modified or deleted return with program, cookie,
- * counters and age.  Readers are not stopped meanwhile: they see each modification as it is
- * stored, and each one taken back.
+ * parsed therefore changes nothing.  The list is then stored in order, by nobody but us meanwhile,
+ * in one of two ways:
+ *
+ *   apply_run()     one after the other.  Readers see each modification as it is stored.  Should one
+ *                   fail (no room, most likely), what came before it is taken back, which readers
+ *                   see as well: rules that were added go, rules that were replaced, modified or
+ *                   deleted return with program, cookie, counters and age.  Whoever dies in it
+ *                   leaves what was stored.
+ *   apply_bundle()  as a bundle (writer.h).  Readers see all of them at once.  Should one fail,
+ *                   readers have seen none, and nothing has to be taken back; nor if we die.  Needs
+ *                   room for old and new rules beside each other.
  *
  * Semantics are OpenFlow 1.3's (6.4, "Flow Table Modification Messages"), as `ovs-ofctl -O
  * OpenFlow13`: add replaces a rule with the same table, priority and match, and starts its
@@ -16,7 +22,7 @@
  * match is the given one or narrower; cookie=V/M and out_port=N narrow further.
  *
  * There is no allocation and no system call per flow: both lists double when they are full.
- * Errors: 0 or -errno; apply_run() explains in struct apply_result.
+ * Errors: 0 or -errno, explained in struct apply_result.
  */
 #ifndef CXLTAB_LOADER_APPLY_H
 #define CXLTAB_LOADER_APPLY_H
@@ -47,6 +53,8 @@ void apply_free(struct apply_list *);
 
 int apply_run(const struct apply_list *, struct cxlt_slice *, struct cxlt_writer *,
 	      struct apply_result *);
+int apply_bundle(const struct apply_list *, struct cxlt_slice *, struct cxlt_writer *,
+		 struct apply_result *);
 
 /* Does a rule pass the filters of a dump, or of a modify or delete that isn't strict? */
 bool apply_selects(const struct of_flow *filter, const struct cxlt_rule_info *);

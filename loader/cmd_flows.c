@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* add-flow, add-flows, mod-flows, del-flows. */
+/* add-flow, add-flows, mod-flows, del-flows, bundle. */
 #include <string.h>
 
 #include "apply.h"
@@ -12,6 +12,7 @@ struct flows {
 	const char *command;
 	const char *spec;   /* the slice */
 	const char *source; /* the file's name, NULL for the command line */
+	bool bundle;
 	bool json;
 	__u32 n_tables;
 	struct apply_list list;
@@ -52,7 +53,8 @@ static int store(struct flows *f, struct cxlt_slice *slice)
 
 	if (cxlt_writer_open(slice, &writer))
 		return cli_fail_slice(f->spec, cxlt_error_text());
-	rc = apply_run(&f->list, slice, writer, &result);
+	rc = f->bundle ? apply_bundle(&f->list, slice, writer, &result)
+		       : apply_run(&f->list, slice, writer, &result);
 	cxlt_writer_close(writer);
 	if (rc && !result.undone)
 		return cli_fail("%s: %s; taking back what was stored before failed too: run "
@@ -109,10 +111,13 @@ static int run(struct flows *f, const char *path, const char *flow, enum of_mode
 	return status;
 }
 
+static const char bundle_help[] = "packets see all of it at once, or nothing";
+
 int cmd_add_flow(int argc, char **argv)
 {
 	struct flows f = {.command = "add-flow"};
 	const struct cli_option options[] = {
+		{"--bundle", NULL, CLI_FLAG, &f.bundle, bundle_help, NULL},
 		{"--json", NULL, CLI_FLAG, &f.json, "print what was done, as JSON", NULL},
 		{0},
 	};
@@ -141,6 +146,7 @@ int cmd_add_flows(int argc, char **argv)
 {
 	struct flows f = {.command = "add-flows"};
 	const struct cli_option options[] = {
+		{"--bundle", NULL, CLI_FLAG, &f.bundle, bundle_help, NULL},
 		{"--json", NULL, CLI_FLAG, &f.json, "print what was done, as JSON", NULL},
 		{0},
 	};
@@ -157,7 +163,9 @@ int cmd_add_flows(int argc, char **argv)
 		"line\n"
 		"and column and changes nothing.  If storing fails (no room), what was stored "
 		"before\n"
-		"is taken back.  Packets meanwhile see the file's flows one after the other.\n",
+		"is taken back.  Packets meanwhile see the file's flows one after the other, "
+		"unless\n"
+		"it is a bundle.\n",
 	};
 	int n = cli_parse(&syntax, argc, argv);
 
@@ -174,6 +182,7 @@ int cmd_mod_flows(int argc, char **argv)
 	const struct cli_option options[] = {
 		{"--strict", NULL, CLI_FLAG, &strict, "only the rule with this match and priority",
 		 NULL},
+		{"--bundle", NULL, CLI_FLAG, &f.bundle, bundle_help, NULL},
 		{"--json", NULL, CLI_FLAG, &f.json, "print what was done, as JSON", NULL},
 		{0},
 	};
@@ -207,6 +216,7 @@ int cmd_del_flows(int argc, char **argv)
 	const struct cli_option options[] = {
 		{"--strict", NULL, CLI_FLAG, &strict, "only the rule with this match and priority",
 		 NULL},
+		{"--bundle", NULL, CLI_FLAG, &f.bundle, bundle_help, NULL},
 		{"--json", NULL, CLI_FLAG, &f.json, "print what was done, as JSON", NULL},
 		{0},
 	};
@@ -229,4 +239,35 @@ int cmd_del_flows(int argc, char **argv)
 		return ~n;
 	f.spec = argv[1];
 	return run(&f, NULL, n > 1 ? argv[2] : "", strict ? OF_DELETE_STRICT : OF_DELETE);
+}
+
+int cmd_bundle(int argc, char **argv)
+{
+	struct flows f = {.command = "bundle", .bundle = true};
+	const struct cli_option options[] = {
+		{"--json", NULL, CLI_FLAG, &f.json, "print what was done, as JSON", NULL},
+		{0},
+	};
+	const struct cli_syntax syntax = {
+		f.command,
+		"SLICE FILE|-",
+		2,
+		2,
+		options,
+		"Stores the modifications of a file (-: standard input) as one: each packet, in "
+		"all\n"
+		"tables that it visits and on both paths, sees all of them or none.  As for\n"
+		"add-flows a line may begin with add, modify, modify_strict, delete or\n"
+		"delete_strict, and, as for ovs-ofctl, with flow before that:\n"
+		"  flow delete table=1\n"
+		"  flow add table=1,tcp,tp_dst=80,actions=output:2\n"
+		"They are carried out in order.  If one fails, nothing is changed.  There must be\n"
+		"room for old and new rules beside each other.\n",
+	};
+	int n = cli_parse(&syntax, argc, argv);
+
+	if (n < 0)
+		return ~n;
+	f.spec = argv[1];
+	return run(&f, argv[2], NULL, OF_ADD);
 }

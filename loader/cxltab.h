@@ -54,6 +54,7 @@ int cmd_add_flow(int argc, char **argv);
 int cmd_add_flows(int argc, char **argv);
 int cmd_mod_flows(int argc, char **argv);
 int cmd_del_flows(int argc, char **argv);
+int cmd_bundle(int argc, char **argv);
 /* cmd_dump.c */
 int cmd_dump_flows(int argc, char **argv);
 int cmd_dump_tables(int argc, char **argv);

@@ -22,6 +22,7 @@ static const struct cli_command commands[] = {
 	{"add-flows", cmd_add_flows, "SLICE FILE|-", "store a file of rules, all or none"},
 	{"mod-flows", cmd_mod_flows, "SLICE FLOW", "change the actions of rules"},
 	{"del-flows", cmd_del_flows, "SLICE [MATCH]", "delete rules"},
+	{"bundle", cmd_bundle, "SLICE FILE|-", "add, change and delete rules at one store"},
 	{"dump-flows", cmd_dump_flows, "SLICE [MATCH]", "print rules, counters, executing path"},
 	{"dump-tables", cmd_dump_tables, "SLICE", "print tables"},
 	{"dump-ports", cmd_dump_ports, "SLICE", "print packets per port, path and reason"},

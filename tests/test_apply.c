@@ -49,6 +49,14 @@ static int run(void)
 	return rc;
 }
 
+static int run_bundle(void)
+{
+	int rc = apply_bundle(&list, slice, writer, &result);
+
+	apply_free(&list);
+	return rc;
+}
+
 static void done(enum of_mode mode, const char *text)
 {
 	say(mode, text);
@@ -376,5 +384,155 @@ Test(apply, the_slice_is_consistent_after_taking_back)
 {
 	add_many(4, 60000, "mod_nw_ttl:1,mod_nw_dst:1.2.3.4,output:1");
 	cr_assert_eq(run(), -ENOSPC);
+	cr_assert_eq(cxlt_slice_check(slice, report, NULL), 0);
+}
+
+/* ---- Bundles ---- */
+
+/* Four rules with counters; what is there then, as text. */
+static char *four_rules(void)
+{
+	say(OF_ADD, "cookie=1,table=1,tcp,actions=output:1");
+	say(OF_ADD, "cookie=2,table=1,udp,actions=output:2");
+	say(OF_ADD, "cookie=3,table=2,icmp,actions=output:3");
+	say(OF_ADD, "cookie=4,table=5,arp,actions=flood");
+	cr_assert_eq(run(), 0);
+	count_on("table=1,tcp", 10, 1000);
+	count_on("table=1,udp", 20, 2000);
+	count_on("table=2,icmp", 30, 3000);
+	count_on("table=5,arp", 40, 4000);
+	return contents(true);
+}
+
+/* Everything that a bundle can do to them. */
+static void say_all_kinds(void)
+{
+	say(OF_ADD, "cookie=9,table=1,tcp,actions=output:7");
+	say(OF_ADD, "cookie=9,table=1,tcp,actions=output:8");
+	say(OF_MODIFY, "table=1,udp,cookie=8,actions=output:9");
+	say(OF_DELETE, "table=2");
+	say(OF_ADD, "table=2,icmp,actions=output:9");
+	say(OF_MODIFY_STRICT, "table=2,icmp,actions=output:8");
+	say(OF_ADD, "table=3,priority=7,sctp,actions=drop");
+	say(OF_DELETE_STRICT, "table=3,priority=7,sctp");
+	say(OF_ADD, "table=4,priority=7,ip,nw_dst=10.0.0.0/8,actions=drop");
+}
+
+/* The sum of lines in use. */
+static __u64 lines_used(void)
+{
+	struct cxlt_usage usage;
+	__u64 sum = 0;
+	__u32 i;
+
+	cxlt_slice_usage(slice, &usage);
+	for (i = 0; i < CXLT_N_KINDS; i++)
+		sum += usage.used[i];
+	return sum;
+}
+
+/* `before` is freed. */
+static void is_as(char *before)
+{
+	char *after = contents(true);
+
+	cr_assert_str_eq(after, before);
+	free(before);
+	free(after);
+	cr_assert_eq(cxlt_slice_check(slice, report, NULL), 0);
+}
+
+Test(apply, a_bundle_ends_where_the_same_list_ends)
+{
+	free(four_rules());
+	say_all_kinds();
+	cr_assert_eq(run_bundle(), 0, "%s", result.reason);
+	cr_assert_eq(result.added, 3);
+	cr_assert_eq(result.replaced, 2);
+	cr_assert_eq(result.modified, 2);
+	cr_assert_eq(result.deleted, 2);
+	holds("1 tcp output:8 0x9\n1 udp output:9 0x8\n2 icmp output:8 0x0\n"
+	      "4 priority=7,ip,nw_dst=10.0.0.0/8 drop 0x0\n5 arp FLOOD 0x4\n");
+	cr_assert_eq(cxlt_slice_check(slice, report, NULL), 0);
+}
+
+Test(apply, modify_in_a_bundle_keeps_counters_and_age)
+{
+	struct cxlt_rule_spec spec = {.table = 1, .priority = OF_PRIORITY_DEFAULT};
+	struct cxlt_rule_info before, after;
+	struct of_match match;
+
+	free(four_rules());
+	cr_assert_eq(of_parse_match("tcp", &match, NULL), 0);
+	spec.value = match.value;
+	spec.mask = match.mask;
+	cr_assert_eq(cxlt_rule_get(slice, &spec, &before), 0);
+	say(OF_MODIFY, "table=1,actions=output:9");
+	cr_assert_eq(run_bundle(), 0, "%s", result.reason);
+	cr_assert_eq(cxlt_rule_get(slice, &spec, &after), 0);
+	cr_assert_eq(after.created, before.created);
+	cr_assert_eq(after.packets[0], 10);
+	cr_assert_eq(after.packets[1], 11);
+	cr_assert_eq(after.cookie, 1);
+}
+
+Test(apply, a_bundle_that_fails_at_its_last_flow_leaves_everything_with_counters)
+{
+	char *before = four_rules();
+
+	say_all_kinds();
+	say(OF_MODIFY, "arp,actions=goto_table:3");
+	cr_assert_eq(run_bundle(), -EINVAL);
+	cr_assert(result.undone);
+	cr_assert_eq(result.line, 10);
+	cr_assert(strstr(result.reason, "table 5"), "%s", result.reason);
+	is_as(before);
+}
+
+Test(apply, a_bundle_that_does_not_fit_leaves_everything_with_counters)
+{
+	char *before = four_rules();
+
+	say_all_kinds();
+	add_many(4, 60000, "mod_nw_ttl:1,mod_nw_dst:1.2.3.4,output:1");
+	cr_assert_eq(run_bundle(), -ENOSPC);
+	cr_assert(result.undone);
+	cr_assert_gt(result.line, 10);
+	is_as(before);
+}
+
+Test(apply, bundles_that_fail_leave_the_room_that_was_there)
+{
+	char *before = four_rules();
+	__u64 lines;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		say_all_kinds();
+		add_many(4, 60000, "output:1");
+		cr_assert_eq(run_bundle(), -ENOSPC);
+		if (!i)
+			lines = lines_used();
+	}
+	cr_assert_eq(lines_used(), lines);
+	is_as(before);
+}
+
+Test(apply, a_bundle_can_turn_a_table_over_many_times)
+{
+	__u64 lines = 0;
+	char text[64];
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		say(OF_DELETE, "");
+		snprintf(text, sizeof(text), "output:%d", i + 1);
+		add_many(i % 3, 200, text);
+		cr_assert_eq(run_bundle(), 0, "%d: %s", i, result.reason);
+		cr_assert_eq(cxlt_table_rules(slice, i % 3), 200);
+		if (i == 9)
+			lines = lines_used();
+	}
+	cr_assert_leq(lines_used(), lines);
 	cr_assert_eq(cxlt_slice_check(slice, report, NULL), 0);
 }
