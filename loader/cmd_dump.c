@@ -14,6 +14,7 @@
 #include "cxltab.h"
 #include "json.h"
 #include "pack.h"
+#include "rulewalk.h"
 #include "../bpf/slowpath.h"
 
 /* ---- Which path can execute a rule ---- */
@@ -190,50 +191,20 @@ static int sort(struct dump *d)
 	return 0;
 }
 
-static __u64 count_rules(const struct cxlt_slice *slice, int table)
+static void restart(void *arg)
 {
-	__u32 i, n = cxlt_slice_directory(slice)->n_tables;
-	__u64 rules = 0;
+	struct dump *dump = arg;
 
-	for (i = 0; i < n; i++)
-		if (table < 0 || (__u32)table == i)
-			rules += cxlt_table_rules(slice, i);
-	return rules;
+	dump->rules.n = 0;
+	dump->n = 0;
 }
 
-struct walk {
-	struct dump *dump;
-	__u64 seen;
-};
-
-static int walk_rule(void *arg, const struct cxlt_rule_info *rule)
-{
-	struct walk *w = arg;
-
-	w->seen++;
-	return gather(w->dump, rule);
-}
-
-/*
- * No lock is taken, so a rule that a writer displaces during the walk may be passed by; the
- * number of rules tells, and the walk is repeated.
- */
 static int gather_all(const struct cxlt_slice *slice, struct dump *dump)
 {
-	int table = dump->filter->table == OF_TABLE_ANY ? -1 : dump->filter->table;
-	int try, rc = 0;
+	int table = dump->filter->table == OF_TABLE_ANY ? -1 : dump->filter->table, rc;
 
 	cxlt_slice_view(slice, CXLT_VIEW_DEVICE, &dump->device);
-	for (try = 0; try < 8; try++) {
-		struct walk walk = {dump, 0};
-		__u64 before = count_rules(slice, table);
-
-		dump->rules.n = 0;
-		dump->n = 0;
-		rc = cxlt_rule_each(slice, table, walk_rule, &walk);
-		if (rc || (walk.seen == before && before == count_rules(slice, table)))
-			break;
-	}
+	rc = rulewalk(slice, table, restart, gather, dump);
 	dump->now = cli_now();
 	return rc ? rc : sort(dump);
 }
