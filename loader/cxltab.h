@@ -33,6 +33,7 @@ enum {
 	CLI_OK = 0,
 	CLI_FAILED = 1, /* tried and failed; or checked and found wrong */
 	CLI_USAGE = 2,	/* not tried: the command line makes no sense */
+	CLI_DIFFER = 2, /* diff-flows alone, as ovs-ofctl's; for it CLI_USAGE is CLI_FAILED */
 };
 
 /* ---- Commands ---- */
@@ -55,6 +56,9 @@ int cmd_add_flows(int argc, char **argv);
 int cmd_mod_flows(int argc, char **argv);
 int cmd_del_flows(int argc, char **argv);
 int cmd_bundle(int argc, char **argv);
+/* cmd_diff.c */
+int cmd_replace_flows(int argc, char **argv);
+int cmd_diff_flows(int argc, char **argv);
 /* cmd_dump.c */
 int cmd_dump_flows(int argc, char **argv);
 int cmd_dump_tables(int argc, char **argv);

@@ -23,6 +23,9 @@ static const struct cli_command commands[] = {
 	{"mod-flows", cmd_mod_flows, "SLICE FLOW", "change the actions of rules"},
 	{"del-flows", cmd_del_flows, "SLICE [MATCH]", "delete rules"},
 	{"bundle", cmd_bundle, "SLICE FILE|-", "add, change and delete rules at one store"},
+	{"replace-flows", cmd_replace_flows, "SLICE FILE|-",
+	 "make the rules a file's, storing what differs"},
+	{"diff-flows", cmd_diff_flows, "SOURCE1 SOURCE2", "compare slices or files of rules"},
 	{"dump-flows", cmd_dump_flows, "SLICE [MATCH]", "print rules, counters, executing path"},
 	{"dump-tables", cmd_dump_tables, "SLICE", "print tables"},
 	{"dump-ports", cmd_dump_ports, "SLICE", "print packets per port, path and reason"},
@@ -37,7 +40,7 @@ static void overview(void)
 	const struct cli_command *c;
 
 	puts("Usage: cxltab COMMAND [ARGUMENT...]\n"
-	     "Tables stored once in shared memory, executed by XDP, TC and a NIC.\n");
+	     "Tables stored once in shared memory, executed by XDP, TC and a NIC.");
 	for (c = commands; c->name; c++) {
 		char left[64];
 
