@@ -129,7 +129,7 @@ put(exacts, 0, "Q24s", tup, b"by_hand")
 put(tup, 0, "QQQIBBBB", array | log2 << 32, 0, secret, identity, n_key, 2, 0, 0)
 put(tup, 32, "24B", *range(n_key), *[0] * (24 - n_key))
 put(tup, 56, "BB", n_val, 0)
-put(tup, 64, "QQ", len(pairs), len(pairs))
+put(tup, 64, "QQ", 0, 0)
 put(tup, 128, f"{n_key}Q", *[reader.M64] * n_key)
 for b in range(buckets):
     put(array + b, 0, "8Q", *[entries + number | high for number, high in lines[b]], *[0] * (7 - len(lines[b])),

@@ -124,6 +124,9 @@ cxltab trace "$S" tcp --json | json 'd["host"]["verdict"]' | grep -qx drop
 cxltab add-flow "$S" actions=drop --json | json 'd["added"]' | grep -qx 1
 cxltab mod-flows "$S" actions=output:1 --json | json 'd["modified"]' | grep -qx 2
 cxltab del-flows "$S" --json | json 'd["deleted"]' | grep -qx 2
+echo 'flow add tcp,actions=drop' | cxltab bundle "$S" - --json | json 'd["added"]' | grep -qx 1
+cxltab diff-flows "$S" "$S" --json | json 'd' | grep -qx '\[\]'
+cxltab replace-flows "$S" /dev/null --json | json 'd["deleted"]' | grep -qx 1
 cxltab slice create ./another --json | json 'd["slice"]' | grep -qx ./another
 cxltab slice destroy ./another --json | json 'd["slice"]' | grep -qx ./another
 [ ! -e ./another ] || fail "a destroyed slice is still there"
