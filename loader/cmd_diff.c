@@ -124,13 +124,12 @@ int cmd_replace_flows(int argc, char **argv)
 		2,
 		2,
 		options,
-		"Makes the slice have exactly the flows of a file (-: standard input), by storing\n"
-		"what differs, as a bundle: packets see all of it at once.  A rule with the same\n"
-		"table, priority, match, cookie and actions is left alone, with its counters and\n"
-		"age; one whose cookie or actions differ is replaced as by add-flow, and its\n"
-		"counters start anew; one that the file doesn't have is deleted.  An error "
-		"changes\n"
-		"nothing.  To see what would be done:\n"
+		"Makes the slice have exactly the flows of a file (-: standard input), by\n"
+		"storing what differs, as a bundle: packets see all of it at once.  A rule with\n"
+		"the same table, priority, match, cookie and actions is left alone, with its\n"
+		"counters and age; one whose cookie or actions differ is replaced as by add-flow,\n"
+		"and its counters start anew; one that the file doesn't have is deleted.  An\n"
+		"error changes nothing.  To see what would be done:\n"
 		"  cxltab diff-flows demo ./new.flows\n",
 	};
 	int n = cli_parse(&syntax, argc, argv);
@@ -384,10 +383,9 @@ int cmd_diff_flows(int argc, char **argv)
 		2,
 		2,
 		options,
-		"Prints the flows that only SOURCE1 has, with '-' before them, and those that "
-		"only\n"
-		"SOURCE2 has, with '+'; both, if table, priority and match agree but cookie or\n"
-		"actions don't.  Counters and age don't matter.\n"
+		"Prints the flows that only SOURCE1 has, with '-' before them, and those that\n"
+		"only SOURCE2 has, with '+'; both, if table, priority and match agree but cookie\n"
+		"or actions don't.  Counters and age don't matter.\n"
 		"A source is a slice or a flow file (-: standard input).  A name without '/' is a\n"
 		"slice's if there is one, else a file's; a file that begins as slices do is one.\n"
 		"  cxltab diff-flows demo ./new.flows\n"

@@ -38,9 +38,8 @@ struct flowset_flow {
 /* All zero is an empty set. */
 struct flowset {
 	struct pack_buffer flows;
-	size_t *slot;	  /* place in flows, plus 1; 0 is free */
-	size_t n_slots;	  /* a power of two */
-	size_t n_records; /* those that are gone included */
+	size_t *slot;	/* place in flows, plus 1; 0 is free */
+	size_t n_slots; /* a power of two */
 	__u64 count;
 };
 
