@@ -92,7 +92,7 @@ Test(exact_write, says_what_it_was_given)
 	cr_expect_eq(contest_stocked(&c, 0), 12);
 	cr_expect_eq(cxlt_exact_stock(c.f.w, c.tuple + 1, 1, 5), -EINVAL);
 	cr_expect_eq(cxlt_exact_stock(c.f.w, c.tuple, 0, 5), -EINVAL);
-	cr_expect_eq(cxlt_exact_stock(c.f.w, c.tuple, 1, 5000), -EINVAL);
+	cr_expect_eq(cxlt_exact_stock(c.f.w, c.tuple, 1, 65533), -EINVAL);
 	world_close();
 }
 

@@ -148,7 +148,7 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_CHUNK_LINES, 256);
 	cr_expect_eq(CXLT_TABLES, 64);
 	cr_expect_eq(CXLT_EXACTS, 16);
-	cr_expect_eq(CXLT_STOCK_LOG2_MAX, 8);
+	cr_expect_eq(CXLT_STOCK_LOG2_MAX, 12);
 	cr_expect_eq(CXLT_STOCK_CPUS_MAX, 1024);
 	cr_expect_eq(CXLT_WRITERS, 256);
 	cr_expect_eq(CXLT_WRITER_BPF, 255);

@@ -252,8 +252,8 @@ CXLT_INLINE __u32 cxlt_exact_moved(const struct cxlt_bucket *b, __u64 meta)
 CXLT_INLINE int cxlt_exact_check(const struct cxlt_view *v, const __u64 *at, __u64 slot, __u32 id,
 				 const __u64 *key, __u32 n_key, __u64 *val, __u32 n_val)
 {
-	const struct cxlt_exact *e = cxlt_line(
-		v, CXLT_SLOT_REF(slot), ((2 + n_key + n_val) * 8 + CXLT_LINE - 1) / CXLT_LINE);
+	const struct cxlt_exact *e =
+		cxlt_line(v, CXLT_SLOT_REF(slot), cxlt_exact_lines(n_key, n_val));
 	__u64 seq, bad;
 	__u32 i;
 

@@ -220,7 +220,7 @@ struct cxlt_stock {
 #define CXLT_STOCK_ROOM(log2)	    ((16U << (log2)) - 4)
 
 enum {
-	CXLT_STOCK_LOG2_MAX = 8, /* 4092 refs */
+	CXLT_STOCK_LOG2_MAX = 12, /* 65532 refs */
 	CXLT_STOCK_CPUS_MAX = 1024,
 };
 
