@@ -40,13 +40,13 @@ __u64 cxlt_hash_entry(const struct cxlt_slice *s, const struct cxlt_tuple *t, __
 
 static void meta_event(struct cxlt_bucket *b)
 {
-	cxlt_store_release(&b->meta, b->meta + CXLT_META_EVENT);
+	cxlt_store_release(&b->meta, cxlt_own(&b->meta) + CXLT_META_EVENT);
 }
 
 /* A counter that reached 7 no longer knows; it stays until the array is rebuilt. */
 static void meta_count(struct cxlt_bucket *home, __u32 tag, int by)
 {
-	__u64 m = home->meta;
+	__u64 m = cxlt_own(&home->meta);
 	__u32 n = CXLT_META_CNT(m, tag), shift = CXLT_META_SHIFT(tag);
 
 	if (n == 7 || (by < 0 && n == 0))
@@ -97,7 +97,7 @@ static int free_slot(const struct cxlt_bucket *b)
 /* MOVE(A,i -> B,j) of PROTOCOL.md. */
 static void move_slot(struct cxlt_bucket *array, __u32 mask, __u32 a, __u32 i, int j)
 {
-	__u64 w = array[a].slot[i];
+	__u64 w = cxlt_own(&array[a].slot[i]);
 	__u32 tag = CXLT_SLOT_TAG(w), b = cxlt_hash_other(a, tag, mask);
 	bool was_second = CXLT_SLOT_SEC(w);
 	struct cxlt_bucket *home = &array[was_second ? b : a];

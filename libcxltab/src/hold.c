@@ -40,7 +40,7 @@ static int lock(struct cxlt_writer *w, struct cxlt_bucket *b)
 static void unlock(struct cxlt_bucket *b)
 {
 	/* Pairs with the CAS of the next holder. */
-	cxlt_store_release(&b->meta, b->meta & ~CXLT_META_OWNED(0xff));
+	cxlt_store_release(&b->meta, cxlt_own(&b->meta) & ~CXLT_META_OWNED(0xff));
 }
 
 int cxlt_lock_pair(struct cxlt_writer *w, struct cxlt_bucket *array, __u32 a, __u32 b)

@@ -63,8 +63,7 @@ static void half_fill(struct world *w, __u32 tuple)
 		for (k = 0; k < n; k++) {
 			vals[k] = i + k;
 			for (word = 0; word < WRITE_KEY; word++)
-				keys[k * WRITE_KEY + word] =
-					write_word((1ULL << 40) + i + k, word);
+				keys[k * WRITE_KEY + word] = write_word((1ULL << 40) + i + k, word);
 		}
 		done = cxlt_exact_insert_batch(w->writer, tuple, n, keys, vals);
 		if (done != (long)n)
@@ -200,7 +199,8 @@ int main(void)
 			"\"unit\": \"ns\", \"ratio\": %.3f, \"how\": \"exact_write.h in XDP "
 			"against "
 			"BPF_MAP_TYPE_HASH, both for %u entries of 16 B and half full, under test "
-			"run; random keys, in modify and delete those just inserted; medians of %u interleaved rounds, less %.2f ns of the "
+			"run; random keys, in modify and delete those just inserted; medians of %u "
+			"interleaved rounds, less %.2f ns of the "
 			"loop itself\"}%s\n",
 			phase_name[k], ours, peer, ours / peer, w.n, rounds, loop,
 			k == PHASES - 1 ? "" : ",");

@@ -183,6 +183,7 @@ struct party {
 	__u64 left;	/* operations to do */
 	__u64 count[4]; /* done, busy, no room, misses and duplicates */
 	char bad[128];
+	_Atomic int ended;
 	pthread_t thread;
 };
 
@@ -307,6 +308,7 @@ static void *party_main(void *arg)
 	pin(p->who % 2);
 	while (p->left && !p->bad[0])
 		step(p);
+	p->ended = 1;
 	return NULL;
 }
 
@@ -396,7 +398,7 @@ void contest_beside(struct contest *c, const char *name)
 		turns++;
 		nanosleep(&pause, NULL);
 		for (i = running = 0; i < PARTIES; i++)
-			running += __atomic_load_n(&p[i].left, __ATOMIC_RELAXED) && !p[i].bad[0];
+			running += !p[i].ended;
 	} while (running);
 	over = 1;
 	for (i = 0; i <= PARTIES; i++)

@@ -138,6 +138,12 @@ CXLT_INLINE __u64 cxlt_load(const __u64 *p)
 	return cxlt_model_saw(__atomic_load_n(p, __ATOMIC_RELAXED));
 }
 
+/* Of a word that the caller alone may store to: to the model no point, for there is no choice. */
+CXLT_INLINE __u64 cxlt_own(const __u64 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
 CXLT_INLINE __u32 cxlt_load32(const __u32 *p)
 {
 	cxlt_model_point(p, 0);
