@@ -78,6 +78,8 @@ bool cxlt_tuple_lookup(struct change *);
 int cxlt_tuple_create(struct change *);
 void cxlt_tuple_discard(struct change *); /* one that no list names */
 void cxlt_tuple_destroy(struct change *);
+/* Alone: destroys the table's tuples that have no rule. */
+void cxlt_tuples_sweep(struct change *);
 
 /* rules.c */
 void cxlt_change_init(struct change *, struct cxlt_writer *, const struct cxlt_rule_spec *,

@@ -230,7 +230,7 @@ int cxlt_change_enter(struct cxlt_writer *);
 void cxlt_change_leave(struct cxlt_writer *);
 /* Runs fn in a change; if it returns CXLT_ALONE, having changed nothing, again with the slice alone. */
 typedef int cxlt_change_fn(struct cxlt_writer *, void *arg);
-int cxlt_change_run(struct cxlt_writer *, cxlt_change_fn *, void *arg);
+int cxlt_change_run(struct cxlt_writer *w, cxlt_change_fn *fn, void *arg);
 /* Nobody changes lists and geometries now. */
 bool cxlt_may_look(const struct cxlt_writer *);
 

@@ -485,8 +485,8 @@ static int op_add(struct cxlt_writer *w, void *arg)
 	const struct cxlt_rule_spec *spec = arg;
 	struct content x = {.cookie = spec->cookie, .n_prog = spec->n_prog, .prog = spec->prog};
 	__u32 flags = flags_of(w, spec), unseen;
+	struct chain ch = {.found = false};
 	struct change c;
-	struct chain ch;
 	int rc;
 
 	if (flags && !w->depth)
@@ -647,7 +647,7 @@ static int op_delete(struct cxlt_writer *w, void *arg)
 	return c.emptied && !w->depth;
 }
 
-/* Takes a tuple that lost its last rule out of the list. */
+/* Takes tuples that lost their last rule out of the list: ours, and what others had to leave. */
 static int op_tidy(struct cxlt_writer *w, void *arg)
 {
 	const struct cxlt_rule_spec *spec = arg;
@@ -656,8 +656,7 @@ static int op_tidy(struct cxlt_writer *w, void *arg)
 	if (!w->depth)
 		return CXLT_ALONE;
 	cxlt_change_init(&c, w, spec, &spec->mask, flags_of(w, spec));
-	if (cxlt_change_tuple(&c) && !cxlt_load(&c.tuple->count))
-		cxlt_tuple_destroy(&c);
+	cxlt_tuples_sweep(&c);
 	if (!cxlt_load(&c.t->n_rules))
 		cxlt_unseen_lower(c.s, spec->table, 0);
 	return 0;

@@ -307,3 +307,20 @@ void cxlt_tuple_destroy(struct change *c)
 	if (!cxlt_list_publish(c, -1))
 		cxlt_tuple_discard(c);
 }
+
+void cxlt_tuples_sweep(struct change *c)
+{
+	__u32 i = 0;
+
+	while (list_sound(c) && i < CXLT_LIST_N(c->t->list)) {
+		__u64 list = c->t->list, item = list_items(c->s, c->t)[i++];
+
+		c->tref = CXLT_ITEM_REF(item);
+		c->tuple = cxlt_at(c->s, c->tref);
+		if (!tuple_sound(c->s, c->tref) || cxlt_load(&c->tuple->count))
+			continue;
+		cxlt_tuple_destroy(c);
+		if (c->t->list != list)
+			i--; /* the next one is there now */
+	}
+}

@@ -259,10 +259,12 @@ CXLT_INLINE void cxlt_wait(const __u64 *p, __u64 old)
 {
 #ifdef CXLT_MODEL
 	cxlt_model_wait(p, old);
-#elif defined(__x86_64__)
-	__builtin_ia32_pause();
 #else
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	(void)p;
+	(void)old;
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
 #endif
 }
 
