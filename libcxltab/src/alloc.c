@@ -71,15 +71,32 @@ static __u32 per_chunk(__u32 lines)
 }
 
 /* Wins an object's bit; false if somebody else has it. */
-static bool win(struct cxlt_chunk *c, __u32 object)
+static bool win(const struct cxlt_alloc *a, struct cxlt_chunk *c, __u32 object)
 {
-	__u64 bit = 1ULL << (object % 64);
+	__u64 bit = 1ULL << (object % 64), used;
 
+	if (a->alone) {
+		used = cxlt_load(&c->used[object / 64]);
+		cxlt_store(&c->used[object / 64], used | bit);
+		return !(used & bit);
+	}
 	return !(cxlt_fetch_or(&c->used[object / 64], bit) & bit);
 }
 
+enum {
+	AHEAD = 2, /* objects */
+};
+
+static void fetch(const struct cxlt_slice *s, __u32 ref, __u32 lines)
+{
+	__u32 i;
+
+	for (i = 0; i < lines && i < 3; i++)
+		__builtin_prefetch((char *)cxlt_at(s, ref + i), 1);
+}
+
 /* A free object of chunk i, marked used; 0 if the chunk is full. */
-static __u32 take(struct cxlt_slice *s, __u32 i, __u32 lines)
+static __u32 take(struct cxlt_slice *s, const struct cxlt_alloc *a, __u32 i, __u32 lines)
 {
 	struct cxlt_chunk *c = chunk_at(s, i);
 	__u32 n = per_chunk(lines), w;
@@ -92,9 +109,13 @@ static __u32 take(struct cxlt_slice *s, __u32 i, __u32 lines)
 
 			if (object >= n)
 				return 0;
-			if (win(c, object))
-				return chunk_ref(s, i) + object * lines;
-			used = cxlt_load(&c->used[w]);
+			if (!win(a, c, object)) {
+				used = cxlt_load(&c->used[w]);
+				continue;
+			}
+			/* The next one will be wanted soon, and is cold. */
+			fetch(s, chunk_ref(s, i) + (object + AHEAD) * lines, lines);
+			return chunk_ref(s, i) + object * lines;
 		}
 	}
 	return 0;
@@ -144,7 +165,7 @@ static __u32 scan(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 li
 	__u32 i, ref;
 
 	for (i = from; i < to; i++) {
-		ref = is_class(chunk_at(s, i), kind, lines) ? take(s, i, lines) : 0;
+		ref = is_class(chunk_at(s, i), kind, lines) ? take(s, a, i, lines) : 0;
 		if (ref) {
 			a->hint[kind][lines] = i + 1;
 			return ref;
@@ -165,12 +186,12 @@ static __u32 take_in(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32
 	bool scanned = a->scan[kind][lines];
 
 	if (hint + 1 && hint >= from && hint < to && is_class(chunk_at(s, hint), kind, lines))
-		ref = take(s, hint, lines);
+		ref = take(s, a, hint, lines);
 	if (!ref && scanned)
 		ref = scan(s, a, kind, lines, from, to);
 	while (!ref && claim(s, a, kind, lines, from, to, &i)) {
 		a->hint[kind][lines] = i + 1;
-		ref = take(s, i, lines);
+		ref = take(s, a, i, lines);
 	}
 	return ref || scanned ? ref : scan(s, a, kind, lines, from, to);
 }
@@ -188,7 +209,7 @@ static __u32 take_recent(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, _
 			return 0;
 		}
 		a->recent[kind].n--;
-		if (win(c, object))
+		if (win(a, c, object))
 			return ref;
 	}
 	return 0;
@@ -220,7 +241,11 @@ void cxlt_free_object(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
 	if (!c)
 		return;
 	kind = chunk_head(c) & 0xff;
-	cxlt_fetch_and(&c->used[object / 64], ~(1ULL << (object % 64)));
+	if (a->alone)
+		cxlt_store(&c->used[object / 64],
+			   cxlt_load(&c->used[object / 64]) & ~(1ULL << (object % 64)));
+	else
+		cxlt_fetch_and(&c->used[object / 64], ~(1ULL << (object % 64)));
 	if (a->recent[kind].n < 256)
 		a->recent[kind].ref[a->recent[kind].n++] = ref;
 	else

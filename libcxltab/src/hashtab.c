@@ -190,7 +190,7 @@ int cxlt_hash_make_room(struct cxlt_writer *w, struct cxlt_tuple *t, __u64 h, __
 static void count_slot(const struct cxlt_hold *h, __u64 by)
 {
 	if (h->t->kind == CXLT_KIND_RULE)
-		cxlt_fetch_add(&h->t->slots, by);
+		cxlt_bump(h->w, &h->t->slots, by);
 }
 
 int cxlt_hash_publish(struct cxlt_hold *h, __u32 ref)

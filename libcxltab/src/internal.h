@@ -71,6 +71,7 @@ struct cxlt_alloc {
 		__u32 n;
 		__u32 ref[256];
 	} recent[CXLT_N_KINDS]; /* objects freed by this handle, likely free still */
+	bool alone;		/* nobody else takes or frees anything now */
 };
 
 enum cxlt_place {
@@ -217,6 +218,21 @@ struct cxlt_writer {
 	struct cxlt_bundle bundle;
 	struct cxlt_node nodes[CXLT_NODES];
 };
+
+/*
+ * Adds to a word that other writers may add to at once; the old value.  Who has the slice alone is
+ * spared the bus lock: a rule needs half a dozen of them.
+ */
+CXLT_INLINE __u64 cxlt_bump(const struct cxlt_writer *w, __u64 *p, __u64 by)
+{
+	__u64 old;
+
+	if (!w->depth)
+		return cxlt_fetch_add(p, by);
+	old = cxlt_load(p);
+	cxlt_store_release(p, old + by);
+	return old;
+}
 
 CXLT_INLINE struct cxlt_control *cxlt_control(const struct cxlt_slice *s)
 {

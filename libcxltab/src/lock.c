@@ -233,8 +233,10 @@ static int alone(struct cxlt_writer *w, bool inherited)
 	if (rc > 0 || (!rc && inherited)) {
 		cxlt_store(&c->handoffs, c->handoffs + 1);
 		w->depth = 1; /* the repair locks no bucket */
+		w->alloc.alone = true;
 		rc = cxlt_slice_repair(w);
 		w->depth = 0;
+		w->alloc.alone = false;
 		if (!rc)
 			absolve(w);
 	}
@@ -316,6 +318,7 @@ int cxlt_writer_lock(struct cxlt_writer *w)
 	if (rc)
 		return rc;
 	w->depth = 1;
+	w->alloc.alone = true;
 	refresh(w);
 	return 0;
 }
@@ -326,6 +329,7 @@ void cxlt_writer_unlock(struct cxlt_writer *w)
 
 	if (!w->depth || --w->depth)
 		return;
+	w->alloc.alone = false;
 	w->turn = c->turns + 1;
 	cxlt_store(&c->turns, w->turn);
 	/* Pairs with the CAS of the next owner, and the load in cxlt_change_enter(). */

@@ -18,9 +18,8 @@
 #include "change_rule.h"
 
 enum {
-	PREFETCH_AHEAD = 8, /* rules of a batch */
-	BATCH = 32,	    /* rules that are stored in one change */
-	ROUNDS = 8,	    /* of making room, which others may take */
+	BATCH = 32, /* rules that are stored in one hold of the slice */
+	ROUNDS = 8, /* of making room, which others may take */
 };
 
 static __u64 now_ns(void)
@@ -140,6 +139,17 @@ static void chain_read(const struct change *c, const struct cxlt_hold *h, struct
 	}
 }
 
+/* Before and after everything that a change publishes; pairs with cxlt_chg_collect(), cxlt_chg_sum(). */
+static void begin(const struct change *c)
+{
+	cxlt_bump(c->w, c->chg, CXLT_CHG_BEGIN);
+}
+
+static void end(const struct change *c)
+{
+	cxlt_bump(c->w, c->chg, CXLT_CHG_END);
+}
+
 /*
  * One store puts `mine` (0: nothing) at c->prio, in place of the rule that is there: a store of the
  * predecessor's `next`, or of the slot.  In a bundle it goes before that rule, which stays until the
@@ -156,7 +166,7 @@ static int chain_store(struct change *c, struct chain *ch, struct cxlt_hold *h, 
 		cxlt_store32(&((struct cxlt_rule *)cxlt_at(c->s, mine))->next, next);
 		next = mine;
 	}
-	cxlt_chg_begin(c->chg);
+	begin(c);
 	if (ch->at) {
 		struct cxlt_rule *before = cxlt_at(c->s, ch->ref[ch->at - 1]);
 
@@ -170,7 +180,7 @@ static int chain_store(struct change *c, struct chain *ch, struct cxlt_hold *h, 
 	} else {
 		rc = cxlt_hash_publish(h, next);
 	}
-	cxlt_chg_end(c->chg);
+	end(c);
 	return rc;
 }
 
@@ -323,7 +333,7 @@ int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 	if (bundle)
 		rc = cxlt_bundle_touch(c);
 	/* Before the rule is there, so that the count is never too low, whoever dies. */
-	cxlt_fetch_add(&c->tuple->count, 1);
+	cxlt_bump(c->w, &c->tuple->count, 1);
 	if (!rc)
 		mine = rule_alloc(c, x);
 	if (mine) {
@@ -333,7 +343,7 @@ int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 		rc = alone ? cxlt_no_room(c->s, "an entry") : CXLT_ALONE;
 	}
 	if (rc || (ch->found && !bundle))
-		cxlt_fetch_add(&c->tuple->count, (__u64)-1);
+		cxlt_bump(c->w, &c->tuple->count, (__u64)-1);
 	if (rc && mine)
 		rule_free(c, mine);
 	if (!rc && bundle) {
@@ -359,7 +369,7 @@ int cxlt_change_remove(struct change *c, struct chain *ch)
 	if (rc)
 		return rc;
 	retire(c, ch);
-	c->emptied = cxlt_fetch_add(&c->tuple->count, (__u64)-1) == 1;
+	c->emptied = cxlt_bump(c->w, &c->tuple->count, (__u64)-1) == 1;
 	if (c->emptied && c->w->depth)
 		cxlt_tuple_destroy(c);
 	return 0;
@@ -386,7 +396,7 @@ void cxlt_entry_unlink(struct cxlt_writer *w, __u32 tref, __u32 ref)
 	c.chg = cxlt_chg_word(&c);
 	chain_store(&c, &ch, &h, 0);
 	rule_free(&c, ref);
-	if (cxlt_fetch_add(&c.tuple->count, (__u64)-1) == 1)
+	if (cxlt_bump(w, &c.tuple->count, (__u64)-1) == 1)
 		cxlt_tuple_destroy(&c);
 }
 
@@ -480,45 +490,54 @@ static void speak_for(struct change *c, const struct cxlt_rule_spec *spec, struc
 		x->flags = CXLT_RULE_UNSEEN;
 }
 
+/* With the tuple looked up. */
+static int add(struct change *c, const struct cxlt_rule_spec *spec)
+{
+	struct content x = {.cookie = spec->cookie, .n_prog = spec->n_prog, .prog = spec->prog};
+	struct chain ch = {.found = false};
+	struct cxlt_writer *w = c->w;
+	__u32 unseen = cxlt_load32(&c->t->unseen);
+	int rc;
+
+	if (c->tuple_flags)
+		speak_for(c, spec, &x);
+	x.created = now_ns();
+	x.counters = counters_alloc(c, c->tuple_flags ? c->s->header.dev_lines : 0);
+	if (!x.counters)
+		x.counters = counters_alloc(c, c->s->header.dev_lines);
+	/* As with the tuple's: never too low.  A bundle counts at its end. */
+	if (!w->bundle.version)
+		cxlt_bump(w, &c->t->n_rules, 1);
+	if (x.counters)
+		rc = cxlt_change_put(c, &ch, &x);
+	else
+		rc = w->depth ? cxlt_no_room(c->s, "counters") : CXLT_ALONE;
+	if ((rc || ch.found) && !w->bundle.version)
+		cxlt_bump(w, &c->t->n_rules, (__u64)-1);
+	if (rc) {
+		free_counters(c, x.counters);
+		if (x.shadow)
+			cxlt_shadow_remove(w, spec);
+		if (w->depth)
+			cxlt_unseen_lower(c->s, spec->table, unseen);
+		return rc;
+	}
+	if (ch.found && !w->bundle.version)
+		free_counters(c, ch.counters);
+	return ch.found;
+}
+
 static int op_add(struct cxlt_writer *w, void *arg)
 {
 	const struct cxlt_rule_spec *spec = arg;
-	struct content x = {.cookie = spec->cookie, .n_prog = spec->n_prog, .prog = spec->prog};
-	__u32 flags = flags_of(w, spec), unseen;
-	struct chain ch = {.found = false};
+	__u32 flags = flags_of(w, spec);
 	struct change c;
-	int rc;
 
 	if (flags && !w->depth)
 		return CXLT_ALONE;
 	cxlt_change_init(&c, w, spec, &spec->mask, flags);
 	cxlt_change_tuple(&c);
-	unseen = cxlt_load32(&c.t->unseen);
-	if (flags)
-		speak_for(&c, spec, &x);
-	x.created = now_ns();
-	x.counters = counters_alloc(&c, flags ? c.s->header.dev_lines : 0);
-	if (!x.counters)
-		x.counters = counters_alloc(&c, c.s->header.dev_lines);
-	/* As with the tuple's: never too low.  A bundle counts at its end. */
-	cxlt_fetch_add(&c.t->n_rules, !w->bundle.version);
-	if (x.counters)
-		rc = cxlt_change_put(&c, &ch, &x);
-	else
-		rc = w->depth ? cxlt_no_room(c.s, "counters") : CXLT_ALONE;
-	if (rc || ch.found)
-		cxlt_fetch_add(&c.t->n_rules, -(__u64)!w->bundle.version);
-	if (rc) {
-		free_counters(&c, x.counters);
-		if (x.shadow)
-			cxlt_shadow_remove(w, spec);
-		if (w->depth)
-			cxlt_unseen_lower(c.s, spec->table, unseen);
-		return rc;
-	}
-	if (ch.found && !w->bundle.version)
-		free_counters(&c, ch.counters);
-	return ch.found;
+	return add(&c, spec);
 }
 
 int cxlt_rule_add(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
@@ -528,48 +547,62 @@ int cxlt_rule_add(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 	return rc ? rc : cxlt_change_run(w, op_add, (void *)spec);
 }
 
+/* Looks the tuple up and has the key's home bucket fetched. */
+static void look_ahead(struct change *c, struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
+{
+	__u64 geo;
+
+	cxlt_change_init(c, w, spec, &spec->mask, flags_of(w, spec));
+	if (!cxlt_change_tuple(c))
+		return;
+	geo = cxlt_load(&c->tuple->geo);
+	cxlt_prefetch(cxlt_at(c->s, CXLT_GEO_REF(geo) +
+					    ((__u32)c->hash & ((1U << CXLT_GEO_LOG2(geo)) - 1))));
+}
+
 void cxlt_rule_prefetch(struct cxlt_writer *w, const struct cxlt_rule_spec *spec)
 {
 	struct change c;
-	__u64 geo;
 
-	if (!cxlt_may_look(w) || spec->table >= w->slice->dir.n_tables)
-		return;
-	cxlt_change_init(&c, w, spec, &spec->mask, flags_of(w, spec));
-	if (!cxlt_change_tuple(&c))
-		return;
-	geo = cxlt_load(&c.tuple->geo);
-	cxlt_prefetch(cxlt_at(c.s, CXLT_GEO_REF(geo) +
-					   ((__u32)c.hash & ((1U << CXLT_GEO_LOG2(geo)) - 1))));
+	if (cxlt_may_look(w) && spec->table < w->slice->dir.n_tables)
+		look_ahead(&c, w, spec);
+}
+
+/* n rules, with the slice alone; the number added, and in *rc why not all are. */
+static __u32 add_some(struct cxlt_writer *w, __u32 n, const struct cxlt_rule_spec *specs, int *rc)
+{
+	struct change c[BATCH];
+	__u32 i, sound;
+
+	for (sound = 0; sound < n && !spec_check(w, &specs[sound]); sound++)
+		look_ahead(&c[sound], w, &specs[sound]);
+	for (i = 0; i < sound; i++) {
+		/* An earlier one may have made the tuple; none takes one away but by failing. */
+		if (!c[i].tuple)
+			cxlt_change_tuple(&c[i]);
+		*rc = add(&c[i], &specs[i]);
+		if (*rc < 0)
+			return i;
+	}
+	*rc = sound < n ? spec_check(w, &specs[sound]) : 0;
+	return sound;
 }
 
 int cxlt_rule_add_batch(struct cxlt_writer *w, __u32 n, const struct cxlt_rule_spec *specs,
 			__u32 *added)
 {
 	int rc = 0;
-	__u32 i;
 
-	for (i = 0; i < n && rc >= 0;) {
-		__u32 end = n - i < BATCH ? n : i + BATCH;
+	for (*added = 0; *added < n && !rc;) {
+		__u32 more = n - *added < BATCH ? n - *added : BATCH;
 
-		rc = cxlt_change_enter(w);
+		rc = cxlt_writer_lock(w);
 		if (rc)
 			break;
-		for (; i < end && rc >= 0; i += rc >= 0) {
-			if (i + PREFETCH_AHEAD < n)
-				cxlt_rule_prefetch(w, &specs[i + PREFETCH_AHEAD]);
-			rc = spec_check(w, &specs[i]);
-			if (!rc)
-				rc = op_add(w, (void *)&specs[i]);
-		}
-		cxlt_change_leave(w);
-		if (rc == CXLT_ALONE) {
-			rc = cxlt_change_run(w, op_add, (void *)&specs[i]);
-			i += rc >= 0;
-		}
+		*added += add_some(w, more, specs + *added, &rc);
+		cxlt_writer_unlock(w);
 	}
-	*added = i;
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 static int op_modify(struct cxlt_writer *w, void *arg)
@@ -639,7 +672,7 @@ static int op_delete(struct cxlt_writer *w, void *arg)
 	if (rc)
 		return rc == -ENOENT ? absent(spec) : rc;
 	free_counters(&c, ch.counters);
-	cxlt_fetch_add(&c.t->n_rules, (__u64)-1);
+	cxlt_bump(w, &c.t->n_rules, (__u64)-1);
 	if (w->depth && !cxlt_load(&c.t->n_rules))
 		cxlt_unseen_lower(c.s, spec->table, 0);
 	if (flags && !(ch.flags & CXLT_RULE_UNSEEN))

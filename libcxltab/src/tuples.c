@@ -95,12 +95,11 @@ bool cxlt_chg_ready(const struct change *c)
 	return dim == CXLT_DIM_WIDE || cxlt_load32(&c->t->dims) >> dim & 1;
 }
 
-__u64 *cxlt_chg_at(const struct cxlt_slice *s, __u32 table, const struct cxlt_key *value,
-		   const struct cxlt_key *mask)
+static __u64 *word_of(const struct cxlt_slice *s, struct cxlt_table *t, __u32 dim,
+		      const struct cxlt_key *value, const struct cxlt_key *mask)
 {
-	struct cxlt_table *t = cxlt_table_at(s, table);
-	__u32 dim = dim_of(value, mask), i, ref;
-	struct cxlt_key k = {0};
+	struct cxlt_key k;
+	__u32 i, ref;
 
 	if (dim == CXLT_DIM_WIDE || !(cxlt_load32(&t->dims) >> dim & 1))
 		return &t->wide;
@@ -112,13 +111,19 @@ __u64 *cxlt_chg_at(const struct cxlt_slice *s, __u32 table, const struct cxlt_ke
 	return (__u64 *)cxlt_at(s, ref) + cxlt_chg_index(s->view.secrets, &k, dim, s->dir.chg_log2);
 }
 
+__u64 *cxlt_chg_at(const struct cxlt_slice *s, __u32 table, const struct cxlt_key *value,
+		   const struct cxlt_key *mask)
+{
+	return word_of(s, cxlt_table_at(s, table), dim_of(value, mask), value, mask);
+}
+
 __u64 *cxlt_chg_word(struct change *c)
 {
 	__u32 dim = dim_of(c->value, c->mask);
 
 	if (dim != CXLT_DIM_WIDE)
 		chg_use_dim(c, dim);
-	return cxlt_chg_at(c->s, c->table, c->value, c->mask);
+	return word_of(c->s, c->t, dim, c->value, c->mask);
 }
 
 /* The list of tuples */

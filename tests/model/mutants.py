@@ -62,12 +62,12 @@ MUTANTS = [
     ("no-change-words", INC + "classify.h",
      "cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0 ||", "",
      ["handover", "winner-kept"]),
-    ("change-not-begun", SRC + "tuples.c",
-     "\tcxlt_fetch_add(word, CXLT_CHG_BEGIN);",
-     "\t(void)word;", ["handover", "mat", "winner"]),
+    ("change-not-begun", SRC + "rules.c",
+     "\tcxlt_bump(c->w, c->chg, CXLT_CHG_BEGIN);",
+     "\t(void)c;", ["handover", "mat", "winner"]),
     ("change-ends-early", SRC + "rules.c",
-     "\tcxlt_chg_begin(c->chg);\n\tif (ch->at) {",
-     "\tcxlt_chg_begin(c->chg);\n\tcxlt_chg_end(c->chg);\n\tcxlt_chg_begin(c->chg);\n"
+     "\tbegin(c);\n\tif (ch->at) {",
+     "\tbegin(c);\n\tend(c);\n\tbegin(c);\n"
      "\t*c->chg -= 65537;\n\tif (ch->at) {", ["handover", "winner"]),
     ("dims-outside-wide", SRC + "tuples.c",
      "\tcxlt_chg_begin(&c->t->wide);\n\tcxlt_write_barrier();\n\tcxlt_store32(&c->t->dims, "
@@ -104,7 +104,7 @@ MUTANTS = [
      "if (slot && j >= 0 && cxlt_hash_other(from, CXLT_SLOT_TAG(slot), mask) == to)",
      "if (j >= 0)", ["displace-and-delete"]),
     ("bit-not-won", SRC + "alloc.c",
-     "\t\t\tif (win(c, object))\n", "\t\t\twin(c, object);\n",
+     "\t\t\tif (win(a, c, object))\n", "\t\t\twin(a, c, object);\n",
      ["two-insert-one", "two-rules"]),
     ("gate-not-awaited", SRC + "lock.c",
      "\tint rc = quiesce(w);\n", "\tint rc = 0;\n", ["grow-and-insert"]),

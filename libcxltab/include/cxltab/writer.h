@@ -88,8 +88,9 @@ struct cxlt_rule_info {
  */
 int cxlt_rule_add(struct cxlt_writer *, const struct cxlt_rule_spec *);
 /*
- * n adds, in order, the buckets of later ones fetched ahead.  Stops at the first that fails; *added
- * are installed then, and stay.
+ * n adds, in order, the buckets of later ones fetched ahead.  Some dozens at a time are stored with the
+ * slice alone, which costs less than as many changes beside others.  Stops at the first that fails;
+ * *added are installed then, and stay.
  */
 int cxlt_rule_add_batch(struct cxlt_writer *, __u32 n, const struct cxlt_rule_spec *, __u32 *added);
 /* For own loops that have the slice alone: a hint that this rule will soon be added. */
