@@ -3,6 +3,7 @@
 """Breaks one rule of the protocol at a time, in a copy of the library, and expects the model to
 notice: mutants.py CC BUILD_DIR [NAME...].  A mutant that survives, or whose text no longer
 matches the source, is a failure."""
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -195,10 +196,10 @@ def try_mutant(cc, work, mutant):
     if made.returncode:
         return "does not compile: " + made.stderr.strip().splitlines()[-1]
     try:
-        ran = subprocess.run([out, *scenarios], capture_output=True, text=True, timeout=120,
+        ran = subprocess.run([out, *scenarios], capture_output=True, text=True, timeout=240,
                              check=False)
     except subprocess.TimeoutExpired:
-        return "no answer in 120 s"
+        return "no answer in 240 s"
     shutil.rmtree(root, ignore_errors=True)
     if ran.returncode != 1:
         return f"survived {' '.join(scenarios)} (status {ran.returncode})"
@@ -209,17 +210,14 @@ def try_mutant(cc, work, mutant):
 
 def main():
     cc, work, only = sys.argv[1], sys.argv[2], sys.argv[3:]
-    passed = failed = 0
-    for mutant in MUTANTS:
-        if only and not any(mutant[0].startswith(o) for o in only):
-            continue
-        why = try_mutant(cc, work, mutant)
-        if why:
-            print(f"FAIL {mutant[0]}: {why}", flush=True)
-            failed += 1
-        else:
-            passed += 1
-    print(f"{passed} passed, {failed} failed")
+    chosen = [m for m in MUTANTS if not only or any(m[0].startswith(o) for o in only)]
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for mutant, why in zip(chosen, pool.map(lambda m: try_mutant(cc, work, m), chosen)):
+            if why:
+                print(f"FAIL {mutant[0]}: {why}", flush=True)
+                failed += 1
+    print(f"{len(chosen) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

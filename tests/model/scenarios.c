@@ -1321,7 +1321,7 @@ static void s_two_rules_new(struct model *m)
 
 static void s_winner_die(struct model *m)
 {
-	s_winner_add(m);
+	s_winner_kept(m);
 	add_repair(m, 0);
 }
 
