@@ -614,11 +614,17 @@ static void s_modify_and_delete(struct model *m)
 /* One needs the slice alone, to grow; the other goes on in changes. */
 static void s_grow_and_insert(struct model *m)
 {
+	__u64 last;
+
 	s_grow(m);
-	n_old--; /* bucket 3 gets room, but none that bucket 0 or 1 could use */
-	if (cxlt_exact_delete(writer, table, &old_keys[n_old]))
+	n_old--;
+	last = old_keys[n_old];
+	/* No way leads out of buckets 0 and 1; one of the others has room. */
+	if (cxlt_exact_delete(writer, table, &last) || cxlt_exact_delete(writer, table, &moved_key))
 		fatal("delete");
-	two_writers(m, call_insert, new_key, call_insert, old_keys[n_old]);
+	insert_old(find_key(new_key + 1, 0, 1));
+	old_keys[0] = old_keys[--n_old];
+	two_writers(m, call_insert, new_key, call_insert, last);
 	m->switches = 3;
 	m->check = both_inserted;
 }
