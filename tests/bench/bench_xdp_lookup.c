@@ -18,6 +18,7 @@
 #include <cxltab/writer.h>
 
 #include "../bpf/xdp_lookup.h"
+#include "sandbox.h"
 #include "xdp_lookup.skel.h"
 
 enum {
@@ -214,9 +215,15 @@ int main(void)
 		{8, n, 2 * n, "map of twice as many", 0.7},
 	};
 	FILE *out = path ? fopen(path, "w") : stdout;
+	const char *what;
+	int rc;
 
+	/* Before the sandbox, where the path may lead elsewhere. */
 	if (!out)
 		die(path, -errno);
+	rc = sandbox_enter(&what);
+	if (rc)
+		die(what, rc);
 	libbpf_set_print(quiet);
 	fprintf(out, "[\n");
 	for (i = 0; i < 4; i++)
