@@ -224,7 +224,7 @@ magic 0 8 5
 byte_order 8 4 67305985
 major 12 2 2
 - 14 2 1
-feat_incompat 16 4 1
+feat_incompat 16 4 3
 - 20 4 1
 - 24 4 1
 n_lines 28 4 8191

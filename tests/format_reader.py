@@ -51,7 +51,7 @@ class Slice:
             h = (h ^ byte) * 0x100000001b3 & M64
         for what, right in (
                 ("magic", magic == 0x01316261746c7863), ("byte_order", order == 0x01020304), ("major", major == 1),
-                ("feat_incompat", incompat == 0), ("n_lines", n_lines == size // 64),
+                ("feat_incompat", incompat == 1), ("n_lines", n_lines == size // 64),
                 ("dev_lines", dev_lines <= n_lines), ("dir", directory == 1), ("id", ident != 0),
                 ("secrets", 0 < secrets <= dev_lines - 3), ("checksum", h == checksum),
                 ("control", 0 < self.control <= dev_lines - 4), ("n_tables", 1 <= self.n_tables <= 255),

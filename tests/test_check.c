@@ -188,9 +188,12 @@ static void bit_cleared_tuple(void)
 static void bit_cleared_exact(void)
 {
 	const struct cxlt_directory *d = cxlt_slice_directory(f.s);
-	__u32 i = (CXLT_SLOT_REF(*slot(exact(), 1, &(struct cxlt_bucket *){0})) - d->chunk0) / 256;
+	__u32 cell = CXLT_SLOT_REF(*slot(exact(), 1, &(struct cxlt_bucket *){0}));
+	__u32 i = (cell - d->chunk0 * 2) / CXLT_CHUNK_CELLS;
+	struct cxlt_chunk *c = (struct cxlt_chunk *)at(d->chunks) + i;
+	__u64 *used = c->size == 1 ? at(d->chunk0 + (i + 1) * CXLT_CHUNK_LINES - 1) : c->used;
 
-	((struct cxlt_chunk *)at(d->chunks))[i].used[0] = 0;
+	memset(used, 0, 32);
 }
 
 static void counter_low(void)
@@ -458,11 +461,16 @@ static void list_too_long(void)
 	table(0)->list |= 0xffffULL << 32;
 }
 
+static struct cxlt_exact *entry(__u64 slot)
+{
+	return (struct cxlt_exact *)((char *)at(0) + (__u64)CXLT_SLOT_REF(slot) * CXLT_CELL);
+}
+
 static void exact_seq_odd(void)
 {
 	struct cxlt_bucket *b;
 
-	((struct cxlt_exact *)at(CXLT_SLOT_REF(*slot(exact(), 1, &b))))->seq++;
+	entry(*slot(exact(), 1, &b))->seq++;
 }
 
 /* Another entry of the same bucket is given the first one's key, slot and all. */
@@ -477,8 +485,8 @@ static void exact_key_twice(void)
 		a = slot(t, 1, &b);
 		o = &b->slot[rnd_below(&r, CXLT_BUCKET_SLOTS)];
 	} while (!*o || o == a);
-	e = at(CXLT_SLOT_REF(*o));
-	e->body[0] = ((struct cxlt_exact *)at(CXLT_SLOT_REF(*a)))->body[0];
+	e = entry(*o);
+	e->body[0] = entry(*a)->body[0];
 	*o = (*a & ~0xffffffffULL) | CXLT_SLOT_REF(*o);
 }
 

@@ -57,7 +57,7 @@ static unsigned long long alien_nh(const struct alien *a, unsigned long long w, 
 /* The slot's ref of the key with hash h whose entry `same` accepts, else 0. */
 static unsigned long long alien_find(const struct alien *a, unsigned long long geo,
 				     unsigned long long h, const unsigned long long *key, int n_key,
-				     int body)
+				     int unit, int body)
 {
 	unsigned long long array = geo & 0xffffffff, mask = (1ULL << ((geo >> 32) & 63)) - 1;
 	unsigned long long tag = h >> 33, b1 = h & mask, x = (tag * 0x9e3779b1) & 0xffffffff;
@@ -76,7 +76,7 @@ static unsigned long long alien_find(const struct alien *a, unsigned long long g
 
 			if (!slot || slot >> 33 != tag || (int)(slot >> 32 & 1) != second)
 				continue;
-			e = (slot & 0xffffffff) * 64;
+			e = (slot & 0xffffffff) * (unsigned long long)unit;
 			for (j = 0; j < n_key; j++)
 				if (u(a, e + body + j * 8, 8) != key[j])
 					break;
@@ -110,7 +110,7 @@ static unsigned long long alien_rule(const struct alien *a, const struct oracle_
 		if (j < n || n != words)
 			continue;
 		cr_expect_geq((item >> 32 & 0xffff), r->spec.priority, "item's highest priority");
-		e = alien_find(a, u(a, t, 8), alien_hash(h), key, n, 64);
+		e = alien_find(a, u(a, t, 8), alien_hash(h), key, n, 64, 64);
 		for (; e; e = u(a, e * 64 + 40, 4))
 			if (u(a, e * 64 + 12, 2) == r->spec.priority)
 				return e;
@@ -192,10 +192,11 @@ Test(format, an_alien_reader_finds_every_exact_entry)
 		h = u(&a, t * 64ULL + 16, 8);
 		for (int j = 0; j < 3; j++)
 			h += alien_nh(&a, key[i][j], j);
-		e = alien_find(&a, u(&a, t * 64ULL, 8), alien_hash(h), key[i], 3, 16) * 64;
+		e = alien_find(&a, u(&a, t * 64ULL, 8), alien_hash(h), key[i], 3, 32, 8) * 32;
 		cr_assert_neq(e, 0, "key %d isn't where the format says", i);
-		cr_expect_eq(u(&a, e + 16 + 24, 8), (__u64)i);
-		cr_expect_eq(u(&a, e + 16 + 32, 8), (__u64)~i);
+		cr_expect_eq(u(&a, e, 8) & 1, 0, "sequence");
+		cr_expect_eq(u(&a, e + 8 + 24, 8), (__u64)i);
+		cr_expect_eq(u(&a, e + 8 + 32, 8), (__u64)~i);
 	}
 	cxlt_writer_close(w);
 	cxlt_slice_close(s);

@@ -111,10 +111,8 @@ Test(layout, entries_counters_and_chunks)
 		       M(cxlt_rule, chain, 48, 4), M(cxlt_rule, flags, 52, 4),
 		       M(cxlt_rule, created, 56, 8));
 	cr_expect_eq(offsetof(struct cxlt_rule, body), 64);
-	EXPECT_MEMBERS(struct cxlt_exact, 16, M(cxlt_exact, seq, 0, 8),
-		       M(cxlt_exact, tuple_id, 8, 4), M(cxlt_exact, n_key, 12, 1),
-		       M(cxlt_exact, n_val, 13, 1), M(cxlt_exact, flags, 14, 2));
-	cr_expect_eq(offsetof(struct cxlt_exact, body), 16);
+	EXPECT_MEMBERS(struct cxlt_exact, 8, M(cxlt_exact, seq, 0, 8));
+	cr_expect_eq(offsetof(struct cxlt_exact, body), 8);
 	EXPECT_MEMBERS(struct cxlt_stock, 16, M(cxlt_stock, lock, 0, 8), M(cxlt_stock, n, 8, 8));
 	cr_expect_eq(offsetof(struct cxlt_stock, ref), 16);
 	cr_expect_eq(sizeof(((struct cxlt_stock *)0)->ref[0]), 4);
@@ -135,9 +133,10 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_MAGIC, 0x01316261746c7863ULL);
 	cr_expect(!memcmp(&(__u64){CXLT_MAGIC}, "cxltab1\1", 8));
 	cr_expect_eq(CXLT_MAJOR, 1);
-	cr_expect_eq(CXLT_MINOR, 1);
+	cr_expect_eq(CXLT_MINOR, 2);
 	cr_expect_eq(CXLT_BYTE_ORDER, 0x01020304);
-	cr_expect_eq(CXLT_FEAT_INCOMPAT, 0);
+	cr_expect_eq(CXLT_FEAT_CELLS, 1);
+	cr_expect_eq(CXLT_FEAT_INCOMPAT, 1);
 	cr_expect_eq(CXLT_FEAT_PARALLEL, 1);
 	cr_expect_eq(CXLT_FEAT_RO_COMPAT, 1);
 	cr_expect_eq(CXLT_INTENT_IDLE, 0);
@@ -145,7 +144,13 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_INTENT_LEFT, 2);
 	cr_expect_eq(CXLT_META_OWNED(7), 7 << 24);
 	cr_expect_eq(CXLT_WRITER_GONE, 254);
+	cr_expect_eq(CXLT_CELL, 32);
 	cr_expect_eq(CXLT_CHUNK_LINES, 256);
+	cr_expect_eq(CXLT_CHUNK_CELLS, 512);
+	cr_expect_eq(CXLT_CHUNK_OBJECTS(CXLT_KIND_EXACT, 1), 510);
+	cr_expect_eq(CXLT_CHUNK_OBJECTS(CXLT_KIND_EXACT, 2), 256);
+	cr_expect_eq(CXLT_CHUNK_OBJECTS(CXLT_KIND_EXACT, 3), 170);
+	cr_expect_eq(CXLT_CHUNK_OBJECTS(CXLT_KIND_RULE, 3), 85);
 	cr_expect_eq(CXLT_TABLES, 64);
 	cr_expect_eq(CXLT_EXACTS, 16);
 	cr_expect_eq(CXLT_STOCK_LOG2_MAX, 12);
@@ -333,8 +338,8 @@ Test(layout, a_new_slice_has_the_documented_bytes)
 	cr_expect_arr_eq(p, "cxltab1\1", 8);
 	cr_expect_arr_eq(p + 8, "\x04\x03\x02\x01", 4);
 	cr_expect_eq(get(p, 12, 2), 1);
-	cr_expect_eq(get(p, 14, 2), 1);
-	cr_expect_eq(get(p, 16, 4), 0);
+	cr_expect_eq(get(p, 14, 2), 2);
+	cr_expect_eq(get(p, 16, 4), 1);
 	cr_expect_eq(get(p, 20, 4), 1);
 	cr_expect_eq(get(p, 24, 4), 0);
 	cr_expect_eq(get(p, 28, 4) * 64, 4 << 20);

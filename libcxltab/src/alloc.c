@@ -49,73 +49,85 @@ static __u64 head_of(int kind, __u32 lines)
 	return (__u64)kind | (__u64)lines << 16;
 }
 
-struct cxlt_chunk *cxlt_chunk_of(const struct cxlt_slice *s, __u32 ref, __u32 *object)
+/* What refs and sizes of a kind count, in a line: lines, or the cells of exact entries. */
+static __u32 per_line(int kind)
 {
-	__u32 at = ref - s->dir.chunk0, i = at / CXLT_CHUNK_LINES, size;
-	struct cxlt_chunk *c;
-
-	if (ref < s->dir.chunk0 || i >= s->dir.n_chunks)
-		return NULL;
-	c = chunk_at(s, i);
-	size = (chunk_head(c) >> 16) & 0xffff;
-	if (!size || (at % CXLT_CHUNK_LINES) % size || size > CXLT_CHUNK_LINES ||
-	    (chunk_head(c) & 0xff) >= CXLT_N_KINDS)
-		return NULL;
-	*object = (at % CXLT_CHUNK_LINES) / size;
-	return c;
+	return kind == CXLT_KIND_EXACT ? CXLT_LINE / CXLT_CELL : 1;
 }
 
-static __u32 per_chunk(__u32 lines)
+__u64 *cxlt_chunk_used(const struct cxlt_slice *s, __u32 i)
 {
-	return CXLT_CHUNK_LINES / lines;
+	struct cxlt_chunk *c = chunk_at(s, i);
+
+	return (__u32)chunk_head(c) == head_of(CXLT_KIND_EXACT, 1)
+		       ? cxlt_at(s, chunk_ref(s, i) + CXLT_CHUNK_LINES - 1)
+		       : c->used;
+}
+
+bool cxlt_chunk_of(const struct cxlt_slice *s, int kind, __u32 ref, __u32 *chunk, __u32 *object)
+{
+	__u32 n = CXLT_CHUNK_LINES * per_line(kind), at, size;
+	__u64 first = (__u64)s->dir.chunk0 * per_line(kind), head;
+
+	if (ref < first || (ref - first) / n >= s->dir.n_chunks)
+		return false;
+	at = (__u32)((ref - first) % n);
+	*chunk = (__u32)((ref - first) / n);
+	head = chunk_head(chunk_at(s, *chunk));
+	size = (head >> 16) & 0xffff;
+	if (!size || at % size || size > CXLT_CHUNK_LINES || (head & 0xff) != (__u64)kind)
+		return false;
+	*object = at / size;
+	return *object < CXLT_CHUNK_OBJECTS(kind, size);
 }
 
 /* Wins an object's bit; false if somebody else has it. */
-static bool win(const struct cxlt_alloc *a, struct cxlt_chunk *c, __u32 object)
+static bool win(const struct cxlt_alloc *a, __u64 *used, __u32 object)
 {
-	__u64 bit = 1ULL << (object % 64), used;
+	__u64 bit = 1ULL << (object % 64), was;
 
 	if (a->alone) {
-		used = cxlt_load(&c->used[object / 64]);
-		cxlt_store(&c->used[object / 64], used | bit);
-		return !(used & bit);
+		was = cxlt_load(&used[object / 64]);
+		cxlt_store(&used[object / 64], was | bit);
+		return !(was & bit);
 	}
-	return !(cxlt_fetch_or(&c->used[object / 64], bit) & bit);
+	return !(cxlt_fetch_or(&used[object / 64], bit) & bit);
 }
 
 enum {
 	AHEAD = 2, /* objects */
 };
 
-static void fetch(const struct cxlt_slice *s, __u32 ref, __u32 lines)
+static void fetch(const char *at, __u32 bytes)
 {
 	__u32 i;
 
-	for (i = 0; i < lines && i < 3; i++)
-		__builtin_prefetch((char *)cxlt_at(s, ref + i), 1);
+	for (i = 0; i < bytes && i < 3 * CXLT_LINE; i += CXLT_LINE)
+		__builtin_prefetch(at + i, 1);
 }
 
 /* A free object of chunk i, marked used; 0 if the chunk is full. */
-static __u32 take(struct cxlt_slice *s, const struct cxlt_alloc *a, __u32 i, __u32 lines)
+static __u32 take(struct cxlt_slice *s, const struct cxlt_alloc *a, __u32 i, int kind, __u32 size)
 {
-	struct cxlt_chunk *c = chunk_at(s, i);
-	__u32 n = per_chunk(lines), w;
+	__u32 n = CXLT_CHUNK_OBJECTS(kind, size), unit = CXLT_LINE / per_line(kind), w;
+	__u64 *bits = cxlt_chunk_used(s, i);
 
 	for (w = 0; w * 64 < n; w++) {
-		__u64 used = cxlt_load(&c->used[w]);
+		__u64 used = cxlt_load(&bits[w]);
 
 		while (used != ~0ULL) {
 			__u32 object = w * 64 + (__u32)__builtin_ctzll(~used);
 
 			if (object >= n)
 				return 0;
-			if (!win(a, c, object)) {
-				used = cxlt_load(&c->used[w]);
+			if (!win(a, bits, object)) {
+				used = cxlt_load(&bits[w]);
 				continue;
 			}
 			/* The next one will be wanted soon, and is cold. */
-			fetch(s, chunk_ref(s, i) + (object + AHEAD) * lines, lines);
-			return chunk_ref(s, i) + object * lines;
+			fetch((char *)cxlt_at(s, chunk_ref(s, i)) + (object + AHEAD) * size * unit,
+			      size * unit);
+			return chunk_ref(s, i) * per_line(kind) + object * size;
 		}
 	}
 	return 0;
@@ -165,7 +177,7 @@ static __u32 scan(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 li
 	__u32 i, ref;
 
 	for (i = from; i < to; i++) {
-		ref = is_class(chunk_at(s, i), kind, lines) ? take(s, a, i, lines) : 0;
+		ref = is_class(chunk_at(s, i), kind, lines) ? take(s, a, i, kind, lines) : 0;
 		if (ref) {
 			a->hint[kind][lines] = i + 1;
 			return ref;
@@ -186,30 +198,30 @@ static __u32 take_in(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32
 	bool scanned = a->scan[kind][lines];
 
 	if (hint + 1 && hint >= from && hint < to && is_class(chunk_at(s, hint), kind, lines))
-		ref = take(s, a, hint, lines);
+		ref = take(s, a, hint, kind, lines);
 	if (!ref && scanned)
 		ref = scan(s, a, kind, lines, from, to);
 	while (!ref && claim(s, a, kind, lines, from, to, &i)) {
 		a->hint[kind][lines] = i + 1;
-		ref = take(s, a, i, lines);
+		ref = take(s, a, i, kind, lines);
 	}
 	return ref || scanned ? ref : scan(s, a, kind, lines, from, to);
 }
 
+/* One that this handle freed, in chunks [0, limit). */
 static __u32 take_recent(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 lines,
 			 __u32 limit)
 {
 	while (a->recent[kind].n) {
-		__u32 ref = a->recent[kind].ref[a->recent[kind].n - 1], object;
-		struct cxlt_chunk *c = cxlt_chunk_of(s, ref, &object);
+		__u32 ref = a->recent[kind].ref[--a->recent[kind].n], object, i;
+		bool known = cxlt_chunk_of(s, kind, ref, &i, &object);
 
-		if (!c || !is_class(c, kind, lines) || ref >= limit) {
-			a->scan[kind][c ? (chunk_head(c) >> 16) & 0xffff : lines] = 1;
-			a->recent[kind].n--;
+		if (!known || !is_class(chunk_at(s, i), kind, lines) || i >= limit) {
+			a->scan[kind][known ? (chunk_head(chunk_at(s, i)) >> 16) & 0xffff : lines] =
+				1;
 			return 0;
 		}
-		a->recent[kind].n--;
-		if (win(a, c, object))
+		if (win(a, cxlt_chunk_used(s, i), object))
 			return ref;
 	}
 	return 0;
@@ -221,7 +233,7 @@ __u32 cxlt_alloc_object(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __
 	__u32 dev = cxlt_device_chunks(s), all = s->dir.n_chunks, ref = 0;
 
 	if (place != CXLT_PLACE_HOST || dev == all)
-		ref = take_recent(s, a, kind, lines, chunk_ref(s, dev));
+		ref = take_recent(s, a, kind, lines, dev);
 	if (ref)
 		return ref;
 	if (place == CXLT_PLACE_HOST && all > dev)
@@ -233,23 +245,40 @@ __u32 cxlt_alloc_object(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __
 	return ref;
 }
 
-void cxlt_free_object(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
+static void give(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 ref)
 {
-	__u32 object, kind;
-	struct cxlt_chunk *c = cxlt_chunk_of(s, ref, &object);
+	__u32 object, i;
+	__u64 *used;
 
-	if (!c)
+	if (!cxlt_chunk_of(s, kind, ref, &i, &object))
 		return;
-	kind = chunk_head(c) & 0xff;
+	used = &cxlt_chunk_used(s, i)[object / 64];
 	if (a->alone)
-		cxlt_store(&c->used[object / 64],
-			   cxlt_load(&c->used[object / 64]) & ~(1ULL << (object % 64)));
+		cxlt_store(used, cxlt_load(used) & ~(1ULL << (object % 64)));
 	else
-		cxlt_fetch_and(&c->used[object / 64], ~(1ULL << (object % 64)));
+		cxlt_fetch_and(used, ~(1ULL << (object % 64)));
 	if (a->recent[kind].n < 256)
 		a->recent[kind].ref[a->recent[kind].n++] = ref;
 	else
-		a->scan[kind][(chunk_head(c) >> 16) & 0xffff] = 1;
+		a->scan[kind][(chunk_head(chunk_at(s, i)) >> 16) & 0xffff] = 1;
+}
+
+/* The kind of the chunk that this line is in. */
+static int kind_at(const struct cxlt_slice *s, __u32 ref)
+{
+	__u32 i = (ref - s->dir.chunk0) / CXLT_CHUNK_LINES;
+
+	return ref >= s->dir.chunk0 && i < s->dir.n_chunks ? chunk_head(chunk_at(s, i)) & 0xff : 0;
+}
+
+void cxlt_free_object(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
+{
+	give(s, a, kind_at(s, ref), ref);
+}
+
+void cxlt_free_cells(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
+{
+	give(s, a, CXLT_KIND_EXACT, ref);
 }
 
 /*
@@ -332,13 +361,12 @@ __u32 cxlt_alloc_lines(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u
 
 void cxlt_free_lines(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
 {
-	__u32 object;
-	struct cxlt_chunk *c = cxlt_chunk_of(s, ref, &object);
+	__u32 object, i;
 
-	if (!c)
+	if (!cxlt_chunk_of(s, kind_at(s, ref), ref, &i, &object))
 		return;
-	if (c->span)
-		cxlt_store(&c->used[0], 0);
+	if (chunk_at(s, i)->span)
+		cxlt_store(&chunk_at(s, i)->used[0], 0);
 	else
 		cxlt_free_object(s, a, ref);
 }
@@ -350,7 +378,7 @@ void cxlt_slice_usage(const struct cxlt_slice *s, struct cxlt_usage *u)
 	memset(u, 0, sizeof(*u));
 	for (i = 0; i < s->dir.n_chunks; i++) {
 		const struct cxlt_chunk *c = chunk_at(s, i);
-		__u32 kind = c->kind, lines = c->size, n = 0;
+		__u32 kind = c->kind, lines = c->size, n = 0, objects = 1;
 
 		if (kind == CXLT_KIND_FREE)
 			u->lines[kind] += CXLT_CHUNK_LINES;
@@ -360,14 +388,20 @@ void cxlt_slice_usage(const struct cxlt_slice *s, struct cxlt_usage *u)
 		if (c->span) {
 			n = span_len(s, i) * CXLT_CHUNK_LINES;
 			u->lines[kind] += n;
-			n = c->used[0] & 1 ? n : 0;
+			objects = c->used[0] & 1;
+			n = objects ? n : 0;
 			i += span_len(s, i) - 1;
 		} else {
-			for (w = 0; w < 4; w++)
-				n += (__u32)__builtin_popcountll(c->used[w]) * lines;
+			const __u64 *used = cxlt_chunk_used(s, i);
+
+			objects = 0;
+			for (w = 0; w * 64 < CXLT_CHUNK_OBJECTS(kind, lines); w++)
+				objects += (__u32)__builtin_popcountll(used[w]);
+			n = (objects * lines + per_line((int)kind) - 1) / per_line((int)kind);
 			u->lines[kind] += CXLT_CHUNK_LINES;
 		}
 		u->used[kind] += n;
+		u->objects[kind] += objects;
 		if (i >= dev)
 			u->host_used += n;
 	}

@@ -31,7 +31,7 @@ struct audit {
 	cxlt_report_fn *report;
 	void *arg;
 	int found;
-	__u64 (*marks)[CXLT_CHUNK_LINES / 64]; /* reachable objects, per chunk */
+	__u64 (*marks)[CXLT_CHUNK_CELLS / 64]; /* reachable objects, per chunk */
 	__u32 *spans;			       /* reachable spans: chunks, by first chunk */
 	__u32 tuples;			       /* walked, against loops in lists */
 	__u32 table;			       /* being walked */
@@ -66,40 +66,39 @@ static struct cxlt_chunk *chunk_at(const struct cxlt_slice *s, __u32 i)
 	return (struct cxlt_chunk *)cxlt_at(s, s->dir.chunks) + i;
 }
 
-/* Notes that `ref` is a reachable object of this kind; false if it can't be one. */
+/* Notes that `ref` is a reachable object of so many lines (cells); false if it can't be one. */
 static bool mark(struct audit *a, __u32 ref, int kind, __u32 lines, const char *whose)
 {
+	const char *unit = kind == CXLT_KIND_EXACT ? "cell" : "line";
 	__u32 object, i;
-	struct cxlt_chunk *c;
 
-	if (!cxlt_line(&a->s->view, ref, lines)) {
-		complain(a, "%s: line ref %u is outside the slice", whose, ref);
+	if (kind == CXLT_KIND_EXACT ? !cxlt_cell(&a->s->view, ref, lines)
+				    : !cxlt_line(&a->s->view, ref, lines)) {
+		complain(a, "%s: %s ref %u is outside the slice", whose, unit, ref);
 		return false;
 	}
-	c = cxlt_chunk_of(a->s, ref, &object);
-	if (!c || c->kind != kind ||
-	    c->size < (lines < CXLT_CHUNK_LINES ? lines : CXLT_CHUNK_LINES)) {
-		complain(a, "%s: line %u is not the start of %s of %u lines", whose, ref,
-			 kind_name[kind], lines);
+	if (!cxlt_chunk_of(a->s, kind, ref, &i, &object) ||
+	    chunk_at(a->s, i)->size < (lines < CXLT_CHUNK_LINES ? lines : CXLT_CHUNK_LINES)) {
+		complain(a, "%s: %s %u is not the start of %s of %u %ss", whose, unit, ref,
+			 kind_name[kind], lines, unit);
 		return false;
 	}
-	i = (ref - a->s->dir.chunk0) / CXLT_CHUNK_LINES;
 	if (a->marks[i][object / 64] >> (object % 64) & 1) {
-		complain(a, "%s: %s at line %u has two owners", whose, kind_name[kind], ref);
+		complain(a, "%s: %s at %s %u has two owners", whose, kind_name[kind], unit, ref);
 		return false;
 	}
 	a->marks[i][object / 64] |= 1ULL << (object % 64);
-	if (c->size == CXLT_CHUNK_LINES)
+	if (chunk_at(a->s, i)->size == CXLT_CHUNK_LINES)
 		a->spans[i] = (lines + CXLT_CHUNK_LINES - 1) / CXLT_CHUNK_LINES;
 	return true;
 }
 
-static bool is_marked(const struct audit *a, __u32 ref)
+static bool is_marked(const struct audit *a, int kind, __u32 ref)
 {
-	__u32 object, i = (ref - a->s->dir.chunk0) / CXLT_CHUNK_LINES;
-	const struct cxlt_chunk *c = cxlt_chunk_of(a->s, ref, &object);
+	__u32 object, i;
 
-	return c && a->marks[i][object / 64] >> (object % 64) & 1;
+	return cxlt_chunk_of(a->s, kind, ref, &i, &object) &&
+	       a->marks[i][object / 64] >> (object % 64) & 1;
 }
 
 /* What a rule owes to its tuple's place in the list, to the version and to its shadow. */
@@ -133,13 +132,13 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 	__u64 from = 0;
 
 	if (t->kind == CXLT_KIND_EXACT) {
-		const struct cxlt_exact *x = cxlt_line(&a->s->view, ref, 1);
+		const struct cxlt_exact *x = cxlt_cell(&a->s->view, ref, 1);
 
-		lines = cxlt_exact_lines(t->n_words, t->n_val);
+		lines = cxlt_exact_cells(t->n_words, t->n_val);
 		if (!mark(a, ref, CXLT_KIND_EXACT, lines, "slot"))
 			return false;
-		if (x->seq & 1 || x->tuple_id != t->id) {
-			complain(a, "exact entry at line %u: odd sequence or another table's", ref);
+		if (x->seq & 1) {
+			complain(a, "exact entry at cell %u: odd sequence", ref);
 			return false;
 		}
 		++*count;
@@ -188,6 +187,13 @@ struct array_audit {
 	__u64 count, slots;
 };
 
+/* Is all that cxlt_entry_body() leads to inside the slice? */
+static bool has_body(const struct cxlt_slice *s, const struct cxlt_tuple *t, __u32 ref)
+{
+	return t->kind == CXLT_KIND_RULE ? cxlt_line(&s->view, ref, 1 + CXLT_KEY_MAX / 8) != NULL
+					 : cxlt_cell(&s->view, ref, 1 + CXLT_KEY_MAX / 4) != NULL;
+}
+
 /* Does a later slot of bucket i, or one of the other bucket, hold the same key? */
 static bool has_twin(struct audit *a, const struct cxlt_tuple *t, struct array_audit *x, __u32 i,
 		     __u32 j)
@@ -203,7 +209,7 @@ static bool has_twin(struct audit *a, const struct cxlt_tuple *t, struct array_a
 		if ((here && k <= j) || (!here && other < i) || !twin ||
 		    CXLT_SLOT_HEAD(twin ^ flip) != CXLT_SLOT_HEAD(slot) ||
 		    CXLT_SLOT_REF(twin) == CXLT_SLOT_REF(slot) ||
-		    !cxlt_line(&a->s->view, CXLT_SLOT_REF(twin), 1 + CXLT_KEY_MAX / 8))
+		    !has_body(a->s, t, CXLT_SLOT_REF(twin)))
 			continue;
 		if (!memcmp(cxlt_entry_body(a->s, t, CXLT_SLOT_REF(slot)),
 			    cxlt_entry_body(a->s, t, CXLT_SLOT_REF(twin)), t->n_words * 8))
@@ -221,8 +227,8 @@ static void audit_slot(struct audit *a, struct cxlt_tuple *t, struct array_audit
 
 	if (!slot)
 		return;
-	if (ref && cxlt_line(&a->s->view, ref, 1) && is_marked(a, ref)) {
-		complain(a, "tuple %u bucket %u slot %u: line %u is in another slot too", t->id, i,
+	if (is_marked(a, t->kind, ref)) {
+		complain(a, "tuple %u bucket %u slot %u: entry %u is in another slot too", t->id, i,
 			 j, ref);
 		if (a->fix)
 			clear_slot(&x->b[i], j, other);
@@ -404,7 +410,7 @@ static void audit_stock_of(struct audit *a, const struct cxlt_tuple *t, struct c
 	for (i = 0; i < n && i < room; i++) {
 		__u32 ref = cxlt_load32(&s->ref[i]);
 
-		if (!mark(a, ref, CXLT_KIND_EXACT, cxlt_exact_lines(t->n_words, t->n_val), "stock"))
+		if (!mark(a, ref, CXLT_KIND_EXACT, cxlt_exact_cells(t->n_words, t->n_val), "stock"))
 			continue;
 		if (a->fix)
 			cxlt_store32(&s->ref[k], ref);
@@ -419,7 +425,7 @@ static void audit_stock_of(struct audit *a, const struct cxlt_tuple *t, struct c
 static void audit_stock(struct audit *a, __u32 tuple)
 {
 	struct cxlt_tuple *t = cxlt_line(&a->s->view, tuple, CXLT_TUPLE_LINES);
-	__u64 word = t && is_marked(a, tuple) ? cxlt_load_acquire(&t->stock) : 0;
+	__u64 word = t && is_marked(a, CXLT_KIND_TUPLE, tuple) ? cxlt_load_acquire(&t->stock) : 0;
 	__u32 i, ref = CXLT_STOCK_REF(word), cpus = CXLT_STOCK_CPUS(word);
 
 	if (!word)
@@ -440,6 +446,7 @@ static void audit_stock(struct audit *a, __u32 tuple)
 static void audit_bitmaps(struct audit *a)
 {
 	__u32 i, w, span = 0;
+	__u64 *used;
 
 	for (i = 0; i < a->s->dir.n_chunks; i++) {
 		struct cxlt_chunk *c = chunk_at(a->s, i);
@@ -463,15 +470,18 @@ static void audit_bitmaps(struct audit *a)
 			}
 			continue;
 		}
-		for (w = 0; w < CXLT_CHUNK_LINES / 64 && c->kind != CXLT_KIND_FREE; w++) {
-			if (c->used[w] == a->marks[i][w])
+		if (c->kind == CXLT_KIND_FREE || !c->size || c->size > CXLT_CHUNK_LINES)
+			continue;
+		used = cxlt_chunk_used(a->s, i);
+		for (w = 0; w * 64 < CXLT_CHUNK_OBJECTS(c->kind, c->size); w++) {
+			if (used[w] == a->marks[i][w])
 				continue;
 			complain(a, "chunk %u (%s): %d objects leaked, %d in use but marked free",
 				 i, c->kind < CXLT_N_KINDS ? kind_name[c->kind] : "?",
-				 __builtin_popcountll(c->used[w] & ~a->marks[i][w]),
-				 __builtin_popcountll(a->marks[i][w] & ~c->used[w]));
+				 __builtin_popcountll(used[w] & ~a->marks[i][w]),
+				 __builtin_popcountll(a->marks[i][w] & ~used[w]));
 			if (a->fix)
-				cxlt_store(&c->used[w], a->marks[i][w]);
+				cxlt_store(&used[w], a->marks[i][w]);
 		}
 	}
 }

@@ -99,18 +99,17 @@ static __u32 entry_new(struct cxlt_writer *w, const struct cxlt_tuple *t, const 
 {
 	struct cxlt_slice *s = w->slice;
 	__u32 ref = cxlt_alloc_object(s, &w->alloc, CXLT_KIND_EXACT,
-				      cxlt_exact_lines(t->n_words, t->n_val), CXLT_PLACE_DEVICE),
+				      cxlt_exact_cells(t->n_words, t->n_val), CXLT_PLACE_DEVICE),
 	      i, n_val = t->n_val;
 	struct cxlt_exact *e;
 	__u64 seq;
 
 	if (!ref)
 		return 0;
-	e = cxlt_at(s, ref);
+	e = cxlt_exact_at(s, ref);
 	seq = e->seq | 1;
 	cxlt_store_release(&e->seq, seq);
 	cxlt_write_barrier();
-	cxlt_store((__u64 *)&e->tuple_id, t->id | (__u64)t->n_words << 32 | (__u64)n_val << 40);
 	for (i = 0; i < t->n_words; i++)
 		cxlt_store(&e->body[i], key[i]);
 	for (i = 0; i < n_val; i++)
@@ -122,10 +121,10 @@ static __u32 entry_new(struct cxlt_writer *w, const struct cxlt_tuple *t, const 
 
 static void entry_free(struct cxlt_writer *w, __u32 ref)
 {
-	struct cxlt_exact *e = cxlt_at(w->slice, ref);
+	struct cxlt_exact *e = cxlt_exact_at(w->slice, ref);
 
 	cxlt_store_release(&e->seq, e->seq | 1);
-	cxlt_free_object(w->slice, &w->alloc, ref);
+	cxlt_free_cells(w->slice, &w->alloc, ref);
 }
 
 static struct cxlt_tuple *tuple_of(const struct cxlt_slice *s, __u32 ref)

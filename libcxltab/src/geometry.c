@@ -121,6 +121,7 @@ int cxlt_format(char *mem, __u64 size, const struct cxlt_slice_config *c)
 	hdr.byte_order = CXLT_BYTE_ORDER;
 	hdr.major = CXLT_MAJOR;
 	hdr.minor = CXLT_MINOR;
+	hdr.feat_incompat = CXLT_FEAT_INCOMPAT;
 	hdr.feat_ro_compat = CXLT_FEAT_RO_COMPAT;
 	hdr.n_lines = (__u32)(size / CXLT_LINE);
 	hdr.dir = DIR_REF;
@@ -170,6 +171,11 @@ int cxlt_header_check(const struct cxlt_header *h, __u64 size, int mode)
 	if (h->feat_incompat & ~(__u32)CXLT_FEAT_INCOMPAT)
 		return cxlt_fail(-EPROTO, "header.feat_incompat has unknown bits %#x",
 				 h->feat_incompat & ~(__u32)CXLT_FEAT_INCOMPAT);
+	if (~h->feat_incompat & CXLT_FEAT_CELLS)
+		return cxlt_fail(-EPROTO,
+				 "header.feat_incompat %#x has not bit %#x: exact tables of a "
+				 "format before 1.2",
+				 h->feat_incompat, CXLT_FEAT_CELLS);
 	if (mode == CXLT_ATTACH_WRITE && (h->feat_ro_compat & ~(__u32)CXLT_FEAT_RO_COMPAT))
 		return cxlt_fail(-EPROTO, "header.feat_ro_compat has unknown bits %#x: read only",
 				 h->feat_ro_compat & ~(__u32)CXLT_FEAT_RO_COMPAT);

@@ -279,12 +279,13 @@ static bool fill_one(struct cxlt_writer *w, struct cxlt_bucket *array, __u32 mas
 }
 
 /* The keys, in an entry's second line for rules, are what a rebuild waits for. */
-static void prefetch_entries(const struct cxlt_slice *s, const struct cxlt_bucket *b)
+static void prefetch_entries(const struct cxlt_slice *s, const struct cxlt_tuple *t,
+			     const struct cxlt_bucket *b)
 {
 	__u32 i;
 
 	for (i = 0; i < CXLT_BUCKET_SLOTS; i++) {
-		const char *e = cxlt_at(s, CXLT_SLOT_REF(b->slot[i]));
+		const char *e = (const char *)cxlt_entry_body(s, t, CXLT_SLOT_REF(b->slot[i]));
 
 		cxlt_prefetch(e);
 		cxlt_prefetch(e + CXLT_LINE);
@@ -306,7 +307,7 @@ int cxlt_tuple_resize(struct cxlt_writer *w, struct cxlt_tuple *t, __u32 log2)
 		return -ENOSPC;
 	array = cxlt_at(s, ref);
 	for (i = 0; i < n; i++) {
-		prefetch_entries(s, &old[i + AHEAD < n ? i + AHEAD : n - 1]);
+		prefetch_entries(s, t, &old[i + AHEAD < n ? i + AHEAD : n - 1]);
 		for (j = 0; j < CXLT_BUCKET_SLOTS; j++) {
 			__u32 e = CXLT_SLOT_REF(old[i].slot[j]);
 

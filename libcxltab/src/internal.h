@@ -44,6 +44,12 @@ CXLT_INLINE void *cxlt_at(const struct cxlt_slice *s, __u32 ref)
 	return s->mem + ((__u64)ref << 6);
 }
 
+/* As cxlt_at(), of an entry of an exact table. */
+CXLT_INLINE struct cxlt_exact *cxlt_exact_at(const struct cxlt_slice *s, __u32 ref)
+{
+	return (struct cxlt_exact *)(s->mem + (__u64)ref * CXLT_CELL);
+}
+
 /* arena.c: raw bpf(2), so that the library needs no libbpf. */
 int cxlt_arena_create(const char *name, __u64 size, char **mem);
 int cxlt_arena_pin(int fd, const char *path);
@@ -81,13 +87,17 @@ enum cxlt_place {
 };
 
 void cxlt_alloc_reset(struct cxlt_alloc *);
-/* An object of `lines` lines; 0 if there is none. */
+/* An object of `lines` lines; 0 if there is none.  Exact entries: of so many cells, a ref of cells. */
 __u32 cxlt_alloc_object(struct cxlt_slice *, struct cxlt_alloc *, int kind, __u32 lines, int place);
 void cxlt_free_object(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
+void cxlt_free_cells(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
 /* 2^log2 lines in the device domain, zeroed; freed by cxlt_free_lines(). */
 __u32 cxlt_alloc_lines(struct cxlt_slice *, struct cxlt_alloc *, int kind, __u32 log2);
 void cxlt_free_lines(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
-struct cxlt_chunk *cxlt_chunk_of(const struct cxlt_slice *, __u32 ref, __u32 *object);
+/* The chunk and the number of the object of this kind at `ref`; false if there can't be one. */
+bool cxlt_chunk_of(const struct cxlt_slice *, int kind, __u32 ref, __u32 *chunk, __u32 *object);
+/* A bit for each object of chunk i, in CXLT_CHUNK_OBJECTS() / 64 words. */
+__u64 *cxlt_chunk_used(const struct cxlt_slice *, __u32 i);
 /* Chunks whose lines all lie in the device domain. */
 __u32 cxlt_device_chunks(const struct cxlt_slice *);
 
@@ -163,7 +173,7 @@ CXLT_INLINE const __u64 *cxlt_entry_body(const struct cxlt_slice *s, const struc
 					 __u32 ref)
 {
 	return t->kind == CXLT_KIND_RULE ? ((const struct cxlt_rule *)cxlt_at(s, ref))->body
-					 : ((const struct cxlt_exact *)cxlt_at(s, ref))->body;
+					 : cxlt_exact_at(s, ref)->body;
 }
 
 /* lock.c */

@@ -43,23 +43,23 @@ static __u64 missing(const struct cxlt_slice *s, __u64 word, __u32 per_cpu)
 /* n entries of the table's size into refs, or none. */
 static int take_all(struct cxlt_writer *w, const struct cxlt_tuple *t, __u32 *refs, __u64 n)
 {
-	__u32 lines = cxlt_exact_lines(t->n_words, t->n_val);
+	__u32 cells = cxlt_exact_cells(t->n_words, t->n_val);
 	__u64 i;
 
 	for (i = 0; i < n; i++) {
 		struct cxlt_exact *e;
 
-		refs[i] = cxlt_alloc_object(w->slice, &w->alloc, CXLT_KIND_EXACT, lines,
+		refs[i] = cxlt_alloc_object(w->slice, &w->alloc, CXLT_KIND_EXACT, cells,
 					    CXLT_PLACE_DEVICE);
 		if (!refs[i])
 			break;
-		e = cxlt_at(w->slice, refs[i]);
+		e = cxlt_exact_at(w->slice, refs[i]);
 		cxlt_store_release(&e->seq, e->seq | 1);
 	}
 	if (i == n)
 		return 0;
 	while (i)
-		cxlt_free_object(w->slice, &w->alloc, refs[--i]);
+		cxlt_free_cells(w->slice, &w->alloc, refs[--i]);
 	return cxlt_fail(-ENOSPC,
 			 "no room for a stock of %llu entries; create the slice with a larger "
 			 "--size",

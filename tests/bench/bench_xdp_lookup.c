@@ -100,7 +100,7 @@ static __u32 table_log2(const struct cxlt_slice *slice, __u32 tuple)
 
 static void open_world(struct world *w, const struct setup *s)
 {
-	__u64 lines = (__u64)s->n * ((2 + s->words + 1 + 7) / 8) + s->n / 3;
+	__u64 lines = (__u64)s->n * ((1 + s->words + 1 + 3) / 4) / 2 + s->n / 3;
 	struct cxlt_slice_config config = {.size = lines * CXLT_LINE * 5 / 4 + (64 << 20)};
 	__u32 tuple;
 	int rc;

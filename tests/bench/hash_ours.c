@@ -42,13 +42,13 @@ static struct cxlt_slice *slice_of(uint64_t size)
 static struct hash_table *ours_open(uint32_t words, uint32_t log2_buckets)
 {
 	struct hash_table *t = calloc(1, sizeof(*t));
-	uint64_t slots = 7ULL << log2_buckets, lines = (2 + words + 1 + 7) / 8;
+	uint64_t slots = 7ULL << log2_buckets, cells = cxlt_exact_cells(words, 1);
 	uint32_t i;
 
 	if (!t)
 		hash_die("slice", "out of memory");
 	t->words = words;
-	t->slice = slice_of((slots * (lines * 257 + 3) / 256 + (2ULL << log2_buckets)) * CXLT_LINE +
+	t->slice = slice_of((slots * cells * 259 / 512 + (2ULL << log2_buckets)) * CXLT_LINE +
 			    (4 << 20));
 	for (i = 0; i < WRITERS; i++)
 		if (cxlt_writer_open(t->slice, &t->w[i]))
@@ -82,8 +82,9 @@ static uint64_t ours_index_bytes(const struct hash_table *t)
 	struct cxlt_usage u;
 
 	cxlt_slice_usage(t->slice, &u);
+	/* Entries of one cell leave a line of each chunk to their bitmap. */
 	return bytes_of(u.used[CXLT_KIND_BUCKETS]) + bytes_of(u.used[CXLT_KIND_EXACT]) -
-	       u.used[CXLT_KIND_EXACT] * CXLT_LINE;
+	       u.used[CXLT_KIND_EXACT] * CXLT_LINE * (CXLT_CHUNK_LINES - 1) / CXLT_CHUNK_LINES;
 }
 
 static uint64_t used_bytes(const struct cxlt_slice *s)

@@ -16,12 +16,11 @@ struct scratch {
 	__u64 value;
 };
 
-int read2(struct scratch *s, __u32 ref, __u32 id);
-int read8(struct scratch *s, __u32 ref, __u32 id);
+int read2(struct scratch *s, __u32 ref);
+int read8(struct scratch *s, __u32 ref);
 
-#define CXLT_EXACT_READ(v, at, id, key, n_key, val, n_val)     \
-	((n_key) == 2 ? read2((struct scratch *)(key), at, id) \
-		      : read8((struct scratch *)(key), at, id))
+#define CXLT_EXACT_READ(v, at, key, n_key, val, n_val) \
+	((n_key) == 2 ? read2((struct scratch *)(key), at) : read8((struct scratch *)(key), at))
 #include <cxltab/exact.h>
 
 char LICENSE[] SEC("license") = "GPL";
@@ -77,20 +76,20 @@ static __always_inline __u32 next(__u64 *s)
 	return ((*s * 0x2545f4914f6cdd1dULL >> 32) * n_keys) >> 32;
 }
 
-__noinline int read2(struct scratch *s, __u32 ref, __u32 id)
+__noinline int read2(struct scratch *s, __u32 ref)
 {
 	if (!s)
 		return -1;
 	asm volatile("" ::"r"(&arena));
-	return cxlt_exact_read(view(), ref, id, s->key.w, 2, &s->value, 1);
+	return cxlt_exact_read(view(), ref, s->key.w, 2, &s->value, 1);
 }
 
-__noinline int read8(struct scratch *s, __u32 ref, __u32 id)
+__noinline int read8(struct scratch *s, __u32 ref)
 {
 	if (!s)
 		return -1;
 	asm volatile("" ::"r"(&arena));
-	return cxlt_exact_read(view(), ref, id, s->key.w, 8, &s->value, 1);
+	return cxlt_exact_read(view(), ref, s->key.w, 8, &s->value, 1);
 }
 
 __noinline int find_slice2(struct scratch *s)

@@ -521,7 +521,7 @@ static __u64 entries_used(const struct contest *c)
 	struct cxlt_usage u;
 
 	cxlt_slice_usage(c->f.s, &u);
-	return u.used[CXLT_KIND_EXACT] / cxlt_exact_lines(WRITE_KEY, WRITE_VAL);
+	return u.objects[CXLT_KIND_EXACT];
 }
 
 void contest_no_room(struct contest *c)

@@ -342,11 +342,12 @@ static void judge_the_end(struct self *a)
 		bad("cxlt_slice_check() found something after all was deleted");
 	count(&keys, &rules);
 	cxlt_slice_usage(a->s, &u);
-	if (u.used[CXLT_KIND_EXACT] != keys || u.used[CXLT_KIND_RULE] != 2 * rules ||
+	if (u.objects[CXLT_KIND_EXACT] != keys || u.used[CXLT_KIND_RULE] != 2 * rules ||
 	    u.used[CXLT_KIND_COUNTERS] != 2 * rules || cxlt_table_rules(a->s, 0) != rules)
-		bad("%llu keys and %llu rules should be left: %llu, %llu, %llu lines in use, %llu "
+		bad("%llu keys and %llu rules should be left: %llu entries, %llu, %llu lines in "
+		    "use, %llu "
 		    "rules",
-		    keys, rules, u.used[CXLT_KIND_EXACT], u.used[CXLT_KIND_RULE],
+		    keys, rules, u.objects[CXLT_KIND_EXACT], u.used[CXLT_KIND_RULE],
 		    u.used[CXLT_KIND_COUNTERS], cxlt_table_rules(a->s, 0));
 }
 

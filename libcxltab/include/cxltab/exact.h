@@ -36,19 +36,19 @@ CXLT_INLINE __u64 cxlt_exact_hash(const __u64 *secrets, __u64 secret, const __u6
 	return cxlt_hash_finish(secret);
 }
 
-CXLT_INLINE __u32 cxlt_exact_lines(__u32 n_key, __u32 n_val)
+CXLT_INLINE __u32 cxlt_exact_cells(__u32 n_key, __u32 n_val)
 {
-	return ((2 + n_key + n_val) * 8 + CXLT_LINE - 1) / CXLT_LINE;
+	return ((1 + n_key + n_val) * 8 + CXLT_CELL - 1) / CXLT_CELL;
 }
 
 /*
  * Entry at `ref`: 1 and the value if it seems to hold `key`, 0 another key, -EAGAIN it moved.  The
  * caller looks at slot and sequence again.
  */
-CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, const __u64 *key,
-				__u32 n_key, __u64 *val, __u32 n_val)
+CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, const __u64 *key, __u32 n_key,
+				__u64 *val, __u32 n_val)
 {
-	const struct cxlt_exact __arena *e = cxlt_line(v, ref, cxlt_exact_lines(n_key, n_val));
+	const struct cxlt_exact __arena *e = cxlt_cell(v, ref, cxlt_exact_cells(n_key, n_val));
 	__u64 seq, diff = 0;
 	__u32 i;
 
@@ -56,7 +56,7 @@ CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, 
 		return -CXLT_EFAULT;
 	/* Pairs with the writer's release of an even sequence in cxlt_exact_fill(). */
 	seq = cxlt_load_acquire(&e->seq);
-	if (cxlt_unlikely(seq & 1) || cxlt_load32(&e->tuple_id) != id)
+	if (cxlt_unlikely(seq & 1))
 		return -CXLT_EAGAIN;
 	for (i = 0; i < n_key && i < CXLT_KEY_MAX; i++)
 		diff |= cxlt_load(&e->body[i]) ^ key[i];
@@ -73,14 +73,14 @@ CXLT_INLINE int cxlt_exact_read(const struct cxlt_view *v, __u32 ref, __u32 id, 
 
 /* A BPF program replaces this by a global function, which is verified once and on its own. */
 #ifndef CXLT_EXACT_READ
-#define CXLT_EXACT_READ(v, at, id, key, n_key, val, n_val) \
-	cxlt_exact_read(v, at, id, key, n_key, val, n_val)
+#define CXLT_EXACT_READ(v, at, key, n_key, val, n_val) \
+	cxlt_exact_read(v, at, key, n_key, val, n_val)
 #endif
 
 /* The entry behind slot i: as cxlt_exact_read(), and the slot is still what it was. */
 CXLT_INLINE int cxlt_exact_slot(const struct cxlt_view *v, const struct cxlt_bucket __arena *b,
-				__u32 i, __u32 want, __u32 id, const __u64 *key, __u32 n_key,
-				__u64 *val, __u32 n_val)
+				__u32 i, __u32 want, const __u64 *key, __u32 n_key, __u64 *val,
+				__u32 n_val)
 {
 	__u64 slot = cxlt_load_acquire(&b->slot[i]), seq;
 	const struct cxlt_exact __arena *e;
@@ -88,9 +88,9 @@ CXLT_INLINE int cxlt_exact_slot(const struct cxlt_view *v, const struct cxlt_buc
 
 	if (CXLT_SLOT_HEAD(slot) != want || !slot)
 		return 0;
-	e = cxlt_line(v, CXLT_SLOT_REF(slot), 1);
+	e = cxlt_cell(v, CXLT_SLOT_REF(slot), 1);
 	seq = e ? cxlt_load_acquire(&e->seq) : 0;
-	rc = CXLT_EXACT_READ(v, CXLT_SLOT_REF(slot), id, key, n_key, val, n_val);
+	rc = CXLT_EXACT_READ(v, CXLT_SLOT_REF(slot), key, n_key, val, n_val);
 	if (cxlt_unlikely(cxlt_load_acquire(&b->slot[i]) != slot))
 		return -CXLT_EAGAIN;
 	/* Once more, last: the line may have been filled, refused and filled again for this slot. */
@@ -98,21 +98,20 @@ CXLT_INLINE int cxlt_exact_slot(const struct cxlt_view *v, const struct cxlt_buc
 }
 
 CXLT_INLINE int cxlt_exact_scan(const struct cxlt_view *v, const struct cxlt_bucket __arena *b,
-				__u32 want, __u32 id, const __u64 *key, __u32 n_key, __u64 *val,
-				__u32 n_val)
+				__u32 want, const __u64 *key, __u32 n_key, __u64 *val, __u32 n_val)
 {
 	__u32 i = cxlt_slot_find(b, want);
 	int rc;
 
 	if (!i)
 		return 0;
-	rc = cxlt_exact_slot(v, b, i - 1, want, id, key, n_key, val, n_val);
+	rc = cxlt_exact_slot(v, b, i - 1, want, key, n_key, val, n_val);
 	if (cxlt_likely(rc))
 		return rc;
 	/* Two keys with one tag, or a slot that went away meanwhile. */
 	CXLT_FOR(i, CXLT_BUCKET_SLOTS, CXLT_BUCKET_SLOTS)
 	{
-		rc = cxlt_exact_slot(v, b, i, want, id, key, n_key, val, n_val);
+		rc = cxlt_exact_slot(v, b, i, want, key, n_key, val, n_val);
 		if (rc)
 			return rc;
 	}
@@ -121,8 +120,8 @@ CXLT_INLINE int cxlt_exact_scan(const struct cxlt_view *v, const struct cxlt_buc
 
 /* One try with a known hash and geometry. */
 CXLT_INLINE int cxlt_exact_try(const struct cxlt_view *v, const struct cxlt_tuple __arena *t,
-			       __u64 geo, __u64 h, __u32 id, const __u64 *key, __u32 n_key,
-			       __u64 *val, __u32 n_val)
+			       __u64 geo, __u64 h, const __u64 *key, __u32 n_key, __u64 *val,
+			       __u32 n_val)
 {
 	__u32 mask = (__u32)((1ULL << (CXLT_GEO_LOG2(geo) & 31)) - 1), tag = cxlt_hash_tag(h);
 	__u32 i1 = (__u32)h & mask;
@@ -133,13 +132,13 @@ CXLT_INLINE int cxlt_exact_try(const struct cxlt_view *v, const struct cxlt_tupl
 	if (cxlt_unlikely(!b1))
 		return -CXLT_EFAULT;
 	m1 = cxlt_load_acquire(&b1->meta);
-	rc = cxlt_exact_scan(v, b1, tag << 1, id, key, n_key, val, n_val);
+	rc = cxlt_exact_scan(v, b1, tag << 1, key, n_key, val, n_val);
 	if (!rc && cxlt_unlikely(CXLT_META_CNT(m1, tag))) {
 		b2 = cxlt_line(v, CXLT_GEO_REF(geo) + cxlt_hash_other(i1, tag, mask), 1);
 		if (cxlt_unlikely(!b2))
 			return -CXLT_EFAULT;
 		m2 = cxlt_load_acquire(&b2->meta);
-		rc = cxlt_exact_scan(v, b2, tag << 1 | 1, id, key, n_key, val, n_val);
+		rc = cxlt_exact_scan(v, b2, tag << 1 | 1, key, n_key, val, n_val);
 	}
 	cxlt_read_barrier();
 	if (cxlt_unlikely(cxlt_load(&t->geo) != geo))
@@ -158,12 +157,11 @@ CXLT_INLINE int cxlt_exact_find_slowly(const struct cxlt_view *v, __u32 tuple, c
 				       __u32 n_key, __u64 *val, __u32 n_val)
 {
 	const struct cxlt_tuple __arena *t = cxlt_line(v, tuple, CXLT_EXACT_LINES);
-	__u32 id, try;
+	__u32 try;
 	__u64 h;
 
 	if (cxlt_unlikely(!t))
 		return -CXLT_EFAULT;
-	id = cxlt_load32(&t->id);
 	h = cxlt_exact_hash(v->secrets, cxlt_load(&t->secret), key, n_key);
 	CXLT_FOR(try, CXLT_EXACT_TRIES, CXLT_EXACT_TRIES)
 	{
@@ -171,8 +169,7 @@ CXLT_INLINE int cxlt_exact_find_slowly(const struct cxlt_view *v, __u32 tuple, c
 		int rc;
 
 		/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
-		rc = cxlt_exact_try(v, t, cxlt_load_acquire(&t->geo), h, id, key, n_key, val,
-				    n_val);
+		rc = cxlt_exact_try(v, t, cxlt_load_acquire(&t->geo), h, key, n_key, val, n_val);
 		if (rc > 0)
 			return 0;
 		if (rc != -CXLT_EAGAIN && !cxlt_too_long(since))
@@ -249,11 +246,11 @@ CXLT_INLINE __u32 cxlt_exact_moved(const struct cxlt_bucket *b, __u64 meta)
  * again while the entry's sequence stands still: at that moment it was this entry, with this key
  * and value, that was in the table.
  */
-CXLT_INLINE int cxlt_exact_check(const struct cxlt_view *v, const __u64 *at, __u64 slot, __u32 id,
+CXLT_INLINE int cxlt_exact_check(const struct cxlt_view *v, const __u64 *at, __u64 slot,
 				 const __u64 *key, __u32 n_key, __u64 *val, __u32 n_val)
 {
 	const struct cxlt_exact *e =
-		cxlt_line(v, CXLT_SLOT_REF(slot), cxlt_exact_lines(n_key, n_val));
+		cxlt_cell(v, CXLT_SLOT_REF(slot), cxlt_exact_cells(n_key, n_val));
 	__u64 seq, bad;
 	__u32 i;
 
@@ -261,7 +258,7 @@ CXLT_INLINE int cxlt_exact_check(const struct cxlt_view *v, const __u64 *at, __u
 		return 0;
 	/* Pairs with the writer's release of an even sequence in cxlt_exact_fill(). */
 	seq = cxlt_load_acquire(&e->seq);
-	bad = (seq & 1) | (cxlt_load32(&e->tuple_id) ^ id);
+	bad = seq & 1;
 	for (i = 0; i < n_key && i < CXLT_KEY_MAX; i++)
 		bad |= cxlt_load(&e->body[i]) ^ key[i];
 	for (i = 0; i < n_val && i < CXLT_EXACT_VAL_MAX; i++)
@@ -300,12 +297,11 @@ CXLT_INLINE int cxlt_exact_find(const struct cxlt_view *v, __u32 tuple, const __
 	const struct cxlt_bucket *array, *b1, *b2;
 	struct cxlt_exact_look l1, l2;
 	__u64 geo, h, since = cxlt_exact_since();
-	__u32 mask, id, moved;
+	__u32 mask, moved;
 	int hit = 0;
 
 	if (cxlt_unlikely(!t))
 		return -CXLT_EFAULT;
-	id = cxlt_load32(&t->id);
 	h = cxlt_exact_hash(v->secrets, cxlt_load(&t->secret), key, n_key);
 	/* Pairs with the release of a filled array in cxlt_tuple_resize(). */
 	geo = cxlt_load_acquire(&t->geo);
@@ -317,7 +313,7 @@ CXLT_INLINE int cxlt_exact_find(const struct cxlt_view *v, __u32 tuple, const __
 	CXLT_EXACT_AHEAD(b2);
 	l1 = cxlt_exact_look(b1, cxlt_hash_tag(h) << 1);
 	if (l1.fit) {
-		hit = cxlt_exact_check(v, l1.at, l1.slot, id, key, n_key, val, n_val);
+		hit = cxlt_exact_check(v, l1.at, l1.slot, key, n_key, val, n_val);
 		moved = !hit;
 	} else if (!CXLT_META_CNT(l1.meta, cxlt_hash_tag(h))) {
 		cxlt_read_barrier();
@@ -325,7 +321,7 @@ CXLT_INLINE int cxlt_exact_find(const struct cxlt_view *v, __u32 tuple, const __
 	} else {
 		l2 = cxlt_exact_look(b2, cxlt_hash_tag(h) << 1 | 1);
 		if (l2.fit) {
-			hit = cxlt_exact_check(v, l2.at, l2.slot, id, key, n_key, val, n_val);
+			hit = cxlt_exact_check(v, l2.at, l2.slot, key, n_key, val, n_val);
 			moved = !hit;
 		} else {
 			cxlt_read_barrier();
@@ -354,8 +350,8 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 					__u64 *const *vals, __u32 n_val, int *rc)
 {
 	const struct cxlt_tuple *t = cxlt_line(v, tuple, CXLT_EXACT_LINES);
-	const __u32 two = (2 + n_key + n_val) * 8 > CXLT_LINE ? CXLT_LINE : 0;
-	__u32 i, k, id, mask, n_fit = 0, n_second = 0, moved = 0, hits = 0;
+	const __u32 two = cxlt_exact_cells(n_key, n_val) > 2 ? CXLT_LINE : 0;
+	__u32 i, k, mask, n_fit = 0, n_second = 0, moved = 0, hits = 0;
 	__u64 h[CXLT_EXACT_BATCH], slot[CXLT_EXACT_BATCH], meta[CXLT_EXACT_BATCH];
 	__u64 geo, secret, since = cxlt_exact_since();
 	const __u64 *at[CXLT_EXACT_BATCH];
@@ -370,7 +366,6 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 		return 0;
 	}
 	secret = cxlt_load(&t->secret);
-	id = cxlt_load32(&t->id);
 	geo = cxlt_load_acquire(&t->geo);
 	array = cxlt_exact_array(v, geo, &mask);
 	if (cxlt_unlikely(!array))
@@ -384,7 +379,7 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 		struct cxlt_exact_look l = cxlt_exact_look(&array[i1], tag << 1);
 		__u32 more = CXLT_META_CNT(l.meta, tag) && !l.fit;
 		const char *next = (const char *)&array[cxlt_hash_other(i1, tag, mask)];
-		const char *e = (const char *)v->base + ((__u64)CXLT_SLOT_REF(l.slot) << 6);
+		const char *e = (const char *)v->base + (__u64)CXLT_SLOT_REF(l.slot) * CXLT_CELL;
 
 		next = more ? next : (const char *)&array[i1];
 		next = l.fit ? e : next;
@@ -412,7 +407,7 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 		i1 = (__u32)h[i] & mask;
 		i2 = cxlt_hash_other(i1, tag, mask);
 		l = cxlt_exact_look(&array[i2], tag << 1 | 1);
-		e = (const char *)v->base + ((__u64)CXLT_SLOT_REF(l.slot) << 6);
+		e = (const char *)v->base + (__u64)CXLT_SLOT_REF(l.slot) * CXLT_CELL;
 		e = l.fit ? e : (const char *)&array[i2];
 		cxlt_prefetch(e);
 		if (two)
@@ -429,8 +424,8 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 		i = fits[k];
 		rc[i] = 0;
 		hits++;
-		if (cxlt_likely(cxlt_exact_check(v, at[i], slot[i], id, keys[i], n_key, vals[i],
-						 n_val)))
+		if (cxlt_likely(
+			    cxlt_exact_check(v, at[i], slot[i], keys[i], n_key, vals[i], n_val)))
 			continue;
 		rc[i] = cxlt_exact_find_again(v, tuple, keys[i], n_key, vals[i], n_val);
 		hits -= rc[i] != 0;

@@ -6,7 +6,7 @@
  * The same buckets, bucket locks and order of stores as libcxltab's own writers (hashtab.c, hold.c;
  * PROTOCOL.md, "Writers"), with three differences.  A program may have interrupted the very holder
  * that it would wait for, so it never waits: everything is one try, and "busy" is a result.  It
- * can't walk bitmaps, so its entries come from a stock of lines of its CPU, which a userspace writer
+ * can't walk bitmaps, so its entries come from a stock of its CPU, which a userspace writer
  * has filled (cxlt_exact_stock()); deleted entries go back there, or are freed if it is full.  And
  * it neither repairs nor grows anything.
  *
@@ -56,7 +56,6 @@ struct cxlt_exact_op {
 	struct cxlt_bucket __arena *array;
 	__u32 mask, tag;
 	__u32 i1, i2; /* the key's home and its alternate */
-	__u32 id;
 };
 
 /* ---- The gate ---- */
@@ -103,7 +102,6 @@ CXLT_INLINE int cxlt_exact_begin(const struct cxlt_view *v, __u32 tuple, const _
 		return rc;
 	/* id 32 | words 8 | kind 8 | table, flags; then words of a value 8. */
 	head = cxlt_load((const __u64 __arena *)&op->t->id);
-	op->id = (__u32)head;
 	/* Nobody changes geo while we are inside. */
 	geo = cxlt_load_acquire(&op->t->geo);
 	op->mask = (1U << (CXLT_GEO_LOG2(geo) & 31)) - 1;
@@ -182,25 +180,30 @@ CXLT_INLINE int cxlt_stock_take(const struct cxlt_view *v, const struct cxlt_exa
 /* Clears the bit of an object, as cxlt_free_object(). */
 CXLT_INLINE void cxlt_stock_free(const struct cxlt_view *v, __u32 ref)
 {
-	__u32 at = ref - v->chunk0, i = at / CXLT_CHUNK_LINES, size;
+	__u32 at = ref - v->chunk0 * 2, i = at / CXLT_CHUNK_CELLS, size;
 	struct cxlt_chunk __arena *c;
+	__u64 __arena *used;
 
-	if (ref < v->chunk0 || i >= v->n_chunks)
+	if (ref < v->chunk0 * 2 || i >= v->n_chunks)
 		return;
 	c = cxlt_line(v, v->chunks + i, 1);
 	size = c ? (__u32)(cxlt_load((const __u64 __arena *)c) >> 16) & 0xffff : 0;
 	if (!size)
 		return;
-	i = at % CXLT_CHUNK_LINES / size;
-	cxlt_and(&c->used[i / 64], ~(1ULL << (i % 64)));
+	used = c->used;
+	if (size == 1)
+		used = cxlt_line(v, v->chunk0 + (i + 1) * CXLT_CHUNK_LINES - 1, 1);
+	i = at % CXLT_CHUNK_CELLS / size;
+	if (used)
+		cxlt_and(&used[i / 64], ~(1ULL << (i % 64)));
 }
 
 /* An entry that nothing refers to (any more): back to the stock, or free. */
 CXLT_INLINE void cxlt_stock_give(const struct cxlt_view *v, const struct cxlt_exact_op *op,
-				 __u32 cpu, __u32 ref, __u32 lines)
+				 __u32 cpu, __u32 ref, __u32 cells)
 {
 	__u32 room, given = 0;
-	struct cxlt_exact __arena *e = cxlt_line(v, ref, lines);
+	struct cxlt_exact __arena *e = cxlt_cell(v, ref, cells);
 	struct cxlt_stock __arena *s = cxlt_stock_of(v, op, cpu, &room);
 	__u64 n;
 
@@ -235,13 +238,12 @@ CXLT_INLINE int cxlt_exact_new(const struct cxlt_view *v, const struct cxlt_exac
 
 	if (rc)
 		return rc;
-	e = cxlt_line(v, *ref, cxlt_exact_lines(n_key, n_val));
+	e = cxlt_cell(v, *ref, cxlt_exact_cells(n_key, n_val));
 	if (cxlt_unlikely(!e))
 		return -CXLT_EFAULT;
 	seq = cxlt_load(&e->seq) | 1;
 	cxlt_store_release(&e->seq, seq);
 	cxlt_write_barrier();
-	cxlt_store((__u64 __arena *)&e->tuple_id, op->id | (__u64)n_key << 32 | (__u64)n_val << 40);
 	for (i = 0; i < n_key && i < CXLT_KEY_MAX; i++)
 		cxlt_store(&e->body[i], key[i]);
 	for (i = 0; i < n_val && i < CXLT_EXACT_VAL_MAX; i++)
@@ -280,7 +282,7 @@ CXLT_INLINE __u32 cxlt_exact_in(const struct cxlt_view *v, const struct cxlt_buc
 
 		if (!slot || CXLT_SLOT_HEAD(slot) != head)
 			continue;
-		e = cxlt_line(v, CXLT_SLOT_REF(slot), cxlt_exact_lines(n_key, 0));
+		e = cxlt_cell(v, CXLT_SLOT_REF(slot), cxlt_exact_cells(n_key, 0));
 		if (!e)
 			continue;
 		for (j = 0; j < n_key && j < CXLT_KEY_MAX; j++)
@@ -457,7 +459,7 @@ CXLT_INLINE int cxlt_exact_put(const struct cxlt_view *v, __u32 tuple, __u32 cpu
 				break;
 		}
 		if (rc)
-			cxlt_stock_give(v, &op, cpu, ref, cxlt_exact_lines(n_key, n_val));
+			cxlt_stock_give(v, &op, cpu, ref, cxlt_exact_cells(n_key, n_val));
 	}
 	cxlt_exact_end(v);
 	return rc;
@@ -512,7 +514,7 @@ CXLT_INLINE int cxlt_exact_set(const struct cxlt_view *v, __u32 tuple, __u32 cpu
 	rc = cxlt_exact_new(v, &op, cpu, key, n_key, val, n_val, &ref);
 	if (!rc) {
 		rc = cxlt_exact_change(v, &op, key, n_key, ref, &old);
-		cxlt_stock_give(v, &op, cpu, rc ? ref : old, cxlt_exact_lines(n_key, n_val));
+		cxlt_stock_give(v, &op, cpu, rc ? ref : old, cxlt_exact_cells(n_key, n_val));
 	}
 	cxlt_exact_end(v);
 	return rc;
@@ -529,7 +531,7 @@ CXLT_INLINE int cxlt_exact_remove(const struct cxlt_view *v, __u32 tuple, __u32 
 		return rc;
 	rc = cxlt_exact_change(v, &op, key, n_key, 0, &old);
 	if (!rc)
-		cxlt_stock_give(v, &op, cpu, old, cxlt_exact_lines(n_key, n_val));
+		cxlt_stock_give(v, &op, cpu, old, cxlt_exact_cells(n_key, n_val));
 	cxlt_exact_end(v);
 	return rc;
 }

@@ -27,10 +27,12 @@
 enum {
 	CXLT_LINE = 64,
 	CXLT_LINE_WORDS = 8,
+	CXLT_CELL = 32, /* half a line: what entries of exact tables are made of */
 	CXLT_MAJOR = 1,
-	CXLT_MINOR = 1,
+	CXLT_MINOR = 2,
 	CXLT_BYTE_ORDER = 0x01020304,
 	CXLT_CHUNK_LINES = 256,
+	CXLT_CHUNK_CELLS = 2 * CXLT_CHUNK_LINES,
 	CXLT_TABLES = 64,	/* OpenFlow tables of a slice */
 	CXLT_EXACTS = 16,	/* exact tables of a slice */
 	CXLT_WRITERS = 256,	/* writer ids; 0 is nobody */
@@ -48,7 +50,8 @@ enum {
 /* An unknown incompatible bit refuses every attach, an unknown read-only-compatible one refuses
  * writers. */
 enum {
-	CXLT_FEAT_INCOMPAT = 0,
+	CXLT_FEAT_CELLS = 1, /* entries of exact tables are made of cells; required since 1.2 */
+	CXLT_FEAT_INCOMPAT = CXLT_FEAT_CELLS,
 	CXLT_FEAT_PARALLEL = 1, /* writers lock buckets; one that locks the slice alone is wrong */
 	CXLT_FEAT_RO_COMPAT = CXLT_FEAT_PARALLEL,
 };
@@ -281,13 +284,12 @@ enum {
 	CXLT_RULE_LINES_MAX = 16, /* 8 + 24 + 96 words */
 };
 
-/* An entry of an exact table: 2 words, key, value. */
+/*
+ * An entry of an exact table: 1 word, key, value.  Its ref counts cells, not lines.  What table it is
+ * of, and how many words it has, says the slot that leads to it.
+ */
 struct cxlt_exact {
-	__u64 seq;
-	__u32 tuple_id;
-	__u8 n_key;
-	__u8 n_val;
-	__u16 flags;
+	__u64 seq; /* as a rule's */
 	__u64 body[];
 };
 
@@ -311,11 +313,17 @@ struct cxlt_counters {
 struct cxlt_chunk {
 	__u8 kind; /* enum cxlt_kind */
 	__u8 pad;
-	__u16 size; /* lines of an object; CXLT_CHUNK_LINES in a span */
+	__u16 size; /* lines of an object, cells of an exact entry; CXLT_CHUNK_LINES in a span */
 	__u32 span; /* chunks of the span on its first chunk, else 0; 0 with used 0: free span */
 	__u64 reserved[3];
-	__u64 used[CXLT_CHUNK_LINES / 64]; /* bit per object */
+	__u64 used[CXLT_CHUNK_LINES / 64]; /* bit per object, up to 256 of them */
 };
+
+/* Entries of one cell are more than 256 to a chunk: their bits are its last line. */
+#define CXLT_CHUNK_OBJECTS(kind, size)                         \
+	((kind) != CXLT_KIND_EXACT ? CXLT_CHUNK_LINES / (size) \
+	 : (size) == 1		   ? CXLT_CHUNK_CELLS - 2      \
+				   : CXLT_CHUNK_CELLS / (size))
 
 enum cxlt_kind {
 	CXLT_KIND_FREE = 0,
@@ -354,7 +362,7 @@ CXLT_SIZE_IS(struct cxlt_exact_table, 64);
 CXLT_SIZE_IS(struct cxlt_tuple, 128);
 CXLT_SIZE_IS(struct cxlt_bucket, 64);
 CXLT_SIZE_IS(struct cxlt_rule, 64);
-CXLT_SIZE_IS(struct cxlt_exact, 16);
+CXLT_SIZE_IS(struct cxlt_exact, 8);
 CXLT_SIZE_IS(struct cxlt_stock, 16);
 CXLT_SIZE_IS(struct cxlt_counter_line, 64);
 CXLT_SIZE_IS(struct cxlt_counters, 128);

@@ -79,8 +79,9 @@ struct cxlt_profile cxlt_profile_all(void);
 /* Lines by kind of object, from the chunk table. */
 struct cxlt_usage {
 	__u64 lines[CXLT_N_KINDS]; /* in chunks of that kind (kind 0: never used chunks) */
-	__u64 used[CXLT_N_KINDS];  /* in allocated objects */
-	__u64 host_used;	   /* of these, beyond the device limit */
+	__u64 used[CXLT_N_KINDS];  /* in allocated objects; half lines of a chunk are rounded up */
+	__u64 objects[CXLT_N_KINDS];
+	__u64 host_used; /* of these, beyond the device limit */
 };
 void cxlt_slice_usage(const struct cxlt_slice *, struct cxlt_usage *out);
 

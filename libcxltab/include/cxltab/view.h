@@ -57,6 +57,20 @@ CXLT_INLINE void __arena *cxlt_line(const struct cxlt_view *v, __u32 ref, __u32 
 #endif
 }
 
+/* As cxlt_line(), for `n` cells at cell `ref`: entries of exact tables. */
+CXLT_INLINE void __arena *cxlt_cell(const struct cxlt_view *v, __u32 ref, __u32 n)
+{
+	__u64 end = (__u64)v->limit * (CXLT_LINE / CXLT_CELL);
+
+	if (cxlt_unlikely(ref < CXLT_LINE / CXLT_CELL || (__u64)ref + n > end))
+		return NULL;
+#ifdef __BPF__
+	return (void __arena *)(unsigned long)((__u64)ref * CXLT_CELL);
+#else
+	return (void *)(unsigned long)(v->base + (__u64)ref * CXLT_CELL);
+#endif
+}
+
 /*
  * 1 + the index of the slot whose tag and flag are `want`; 0 if there is none.  With several it is
  * that of any slot: the caller looks at the slot, and at all of them if it isn't the right one.
