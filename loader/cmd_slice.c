@@ -19,7 +19,7 @@ static const char *const kind_name[CXLT_N_KINDS] = {
 	[CXLT_KIND_EXACT] = "flows",	 [CXLT_KIND_COUNTERS] = "counters",
 	[CXLT_KIND_TUPLE] = "tuples",	 [CXLT_KIND_LIST] = "tuple lists",
 	[CXLT_KIND_BUCKETS] = "buckets", [CXLT_KIND_CHG] = "change words",
-	[CXLT_KIND_STOCK] = "stocks",
+	[CXLT_KIND_STOCK] = "stocks",	 [CXLT_KIND_NEAR] = "flow pages",
 };
 
 static double mib(__u64 lines)

@@ -46,6 +46,14 @@ static void furnish(const char *name)
 		kv[0] = kv[1] = i;
 		cr_assert_eq(cxlt_exact_insert(f.w, cxlt_exact_open(f.s, "t"), kv, &kv[1]), 0);
 	}
+	/* Pages of buckets and entries, and entries that found no place there. */
+	cr_assert_eq(cxlt_exact_create(f.w, "near", 1, 1, 400, CXLT_EXACT_NEAR), 0);
+	for (__u64 i = 0; i < 440; i++) {
+		kv[0] = kv[1] = i;
+		cr_assert_eq(cxlt_exact_insert(f.w, cxlt_exact_open(f.s, "near"), kv, &kv[1]), 0);
+	}
+	for (__u64 i = 0; i < 40; i++)
+		cr_assert_eq(cxlt_exact_delete(f.w, cxlt_exact_open(f.s, "near"), &i), 0);
 	cr_assert_eq(oracle_check(f.s), 0);
 }
 
@@ -194,6 +202,45 @@ static void bit_cleared_exact(void)
 	__u64 *used = c->size == 1 ? at(d->chunk0 + (i + 1) * CXLT_CHUNK_LINES - 1) : c->used;
 
 	memset(used, 0, 32);
+}
+
+static struct cxlt_tuple *near_table(void)
+{
+	return at(cxlt_exact_open(f.s, "near"));
+}
+
+/* The bits of its pages. */
+static __u64 *near_bits(void)
+{
+	const struct cxlt_directory *d = cxlt_slice_directory(f.s);
+	__u32 i = (CXLT_GEO_REF(near_table()->geo) - d->chunk0) / CXLT_CHUNK_LINES;
+
+	return &((struct cxlt_chunk *)at(d->chunks) + i)->reserved[1];
+}
+
+static void bit_cleared_near(void)
+{
+	*near_bits() &= *near_bits() - 1;
+}
+
+static void bit_leaked_near(void)
+{
+	for (__u64 *b = near_bits();; b++) {
+		if (!~*b)
+			continue;
+		*b |= *b + 1;
+		return;
+	}
+}
+
+static void near_span_free(void)
+{
+	near_bits()[-1] = 0;
+}
+
+static void near_mask(void)
+{
+	near_table()->sparse ^= 64;
 }
 
 static void counter_low(void)
@@ -562,6 +609,10 @@ static const struct {
 	P(bit_cleared_rule),
 	P(bit_cleared_tuple),
 	P(bit_cleared_exact),
+	P(bit_cleared_near),
+	P(bit_leaked_near),
+	P(near_span_free),
+	P(near_mask),
 	P(counter_low),
 	P(counter_high),
 	P(bucket_owned),

@@ -150,7 +150,7 @@ static void empty(struct model *m)
 	for (__u32 i = 0; i < m->n_keys; i++)
 		del(m, i);
 	cxlt_slice_usage(m->f.s, &u);
-	cr_assert_eq(u.used[CXLT_KIND_EXACT], 0, "%llu lines leaked", u.used[CXLT_KIND_EXACT]);
+	cr_assert_eq(u.objects[CXLT_KIND_EXACT], 0, "%llu leaked", u.objects[CXLT_KIND_EXACT]);
 	cr_assert_eq(oracle_check(m->f.s), 0);
 }
 
@@ -159,13 +159,50 @@ Test(exact, agrees_with_the_oracle_at_every_key_size, .timeout = 120)
 	static struct model m;
 
 	for (__u32 n_key = 1; n_key <= CXLT_KEY_MAX; n_key++) {
-		model_open(&m, "exact/every_key_size", n_key, 1 + n_key % VAL_MAX, 500, n_key & 1);
+		model_open(&m, "exact/every_key_size", n_key, 1 + n_key % VAL_MAX, 500,
+			   n_key & 1 ? CXLT_EXACT_GROW : 0);
 		m.n_keys = 700;
 		random_ops(&m, 6000);
 		find_all(&m);
 		empty(&m);
 		fixture_close(&m.f);
 	}
+}
+
+/* Tables that aren't full, and those whose pages are, so that entries lie elsewhere too. */
+Test(exact, near_its_buckets_agrees_with_the_oracle_at_every_key_size, .timeout = 120)
+{
+	static struct model m;
+
+	for (__u32 n_key = 1; n_key <= CXLT_KEY_MAX; n_key++) {
+		model_open(&m, "exact/near", n_key, 1 + n_key % VAL_MAX, n_key & 1 ? 500 : 1500,
+			   CXLT_EXACT_NEAR);
+		m.n_keys = n_key & 2 ? 700 : 2000;
+		random_ops(&m, 8000);
+		find_all(&m);
+		empty(&m);
+		fixture_close(&m.f);
+	}
+}
+
+Test(exact, near_its_buckets_means_in_their_page)
+{
+	static struct model m;
+	struct cxlt_usage u;
+
+	model_open(&m, "exact/in_their_page", 2, 1, 4000, CXLT_EXACT_NEAR);
+	m.n_keys = 4000;
+	for (__u32 i = 0; i < m.n_keys; i++)
+		cr_assert_eq(put(&m, i, 1), 0, "%s", cxlt_error_text());
+	cxlt_slice_usage(m.f.s, &u);
+	cr_expect_eq(u.objects[CXLT_KIND_EXACT], 4000);
+	cr_expect_eq(u.objects[CXLT_KIND_NEAR], 1);
+	cr_expect_lt(u.used[CXLT_KIND_EXACT] * 2, 400, "%llu lines of entries elsewhere",
+		     u.used[CXLT_KIND_EXACT]);
+	find_all(&m);
+	cr_expect_eq(cxlt_exact_stock(m.f.w, m.t, 1, 10), -EINVAL);
+	empty(&m);
+	fixture_close(&m.f);
 }
 
 Test(exact, grows_from_nothing_and_gives_all_back, .timeout = 60)
@@ -192,14 +229,14 @@ Test(exact, grows_from_nothing_and_gives_all_back, .timeout = 60)
 }
 
 /* Fills a table of 1 << log2 buckets that may not grow, checks, and churns at the brim. */
-static void fill(__u32 log2, double want)
+static void fill(__u32 log2, double want, int flags)
 {
 	static struct model m;
 	__u32 slots = CXLT_BUCKET_SLOTS << log2, i, n;
 	const struct cxlt_tuple *t;
 	struct cxlt_usage before, after;
 
-	model_open(&m, "exact/fill", 3, 2, slots * 9 / 10, 0);
+	model_open(&m, "exact/fill", 3, 2, slots * 9 / 10, flags);
 	t = cxlt_line(&m.f.host, m.t, 2);
 	cr_assert_eq(CXLT_GEO_LOG2(t->geo), log2);
 	m.n_keys = slots + 64 < KEYS_MAX ? slots + 64 : KEYS_MAX;
@@ -226,16 +263,18 @@ static void fill(__u32 log2, double want)
 
 Test(exact, of_fixed_size_fills_to_98_percent, .timeout = 60)
 {
-	fill(8, 0.98);
-	fill(9, 0.98);
-	fill(10, 0.98);
+	fill(8, 0.98, 0);
+	fill(9, 0.98, 0);
+	fill(10, 0.98, 0);
+	fill(9, 0.98, CXLT_EXACT_NEAR);
+	fill(10, 0.98, CXLT_EXACT_NEAR);
 }
 
 Test(exact, tiny_tables_hold_what_they_promise)
 {
-	fill(1, 0.85);
-	fill(2, 0.85);
-	fill(4, 0.9);
+	fill(1, 0.85, 0);
+	fill(2, 0.85, 0);
+	fill(4, 0.9, 0);
 }
 
 Test(exact, capacity_promised_is_capacity_kept)
@@ -243,7 +282,7 @@ Test(exact, capacity_promised_is_capacity_kept)
 	static struct model m;
 
 	for (__u32 entries = 1; entries < 3000; entries = entries * 3 + 1) {
-		model_open(&m, "exact/capacity", 2, 2, entries, 0);
+		model_open(&m, "exact/capacity", 2, 2, entries, entries & 2);
 		for (__u32 i = 0; i < entries; i++)
 			cr_assert_eq(put(&m, i, 1), 0, "%u of %u: %s", i, entries,
 				     cxlt_error_text());
@@ -290,6 +329,8 @@ Test(exact, refuses_what_cannot_be)
 	cr_expect_eq(cxlt_exact_create(m.f.w, "wide", 25, 1, 10, 0), -EINVAL);
 	cr_expect_eq(cxlt_exact_create(m.f.w, "fat", 1, 65, 10, 0), -EINVAL);
 	cr_expect_eq(cxlt_exact_create(m.f.w, "", 1, 1, 10, 0), -EINVAL);
+	cr_expect_eq(cxlt_exact_create(m.f.w, "both", 1, 1, 10, 3), -EINVAL);
+	cr_expect_eq(cxlt_exact_create(m.f.w, "more", 1, 1, 10, 4), -EINVAL);
 	cr_expect_eq(cxlt_exact_create(m.f.w, "123456789012345678901234", 1, 1, 10, 0), -EINVAL);
 	cr_expect_eq(cxlt_exact_create(m.f.w, "huge", 1, 1, 1ULL << 40, 0), -ENOSPC);
 	cr_expect_eq(cxlt_exact_open(m.f.s, "huge"), 0);

@@ -93,9 +93,9 @@ Test(layout, tables_and_tuples)
 		       M(cxlt_tuple, kind, 29, 1), M(cxlt_tuple, table, 30, 1),
 		       M(cxlt_tuple, flags, 31, 1), M(cxlt_tuple, idx, 32, 24),
 		       M(cxlt_tuple, n_val, 56, 1), M(cxlt_tuple, grow, 57, 1),
-		       M(cxlt_tuple, reserved, 58, 6), M(cxlt_tuple, count, 64, 8),
-		       M(cxlt_tuple, slots, 72, 8), M(cxlt_tuple, stock, 80, 8),
-		       M(cxlt_tuple, pad, 88, 40));
+		       M(cxlt_tuple, reserved, 58, 2), M(cxlt_tuple, sparse, 60, 4),
+		       M(cxlt_tuple, count, 64, 8), M(cxlt_tuple, slots, 72, 8),
+		       M(cxlt_tuple, stock, 80, 8), M(cxlt_tuple, pad, 88, 40));
 	cr_expect_eq(offsetof(struct cxlt_tuple, mask), 128);
 	EXPECT_MEMBERS(struct cxlt_bucket, 64, M(cxlt_bucket, slot, 0, 56),
 		       M(cxlt_bucket, meta, 56, 8));
@@ -121,7 +121,7 @@ Test(layout, entries_counters_and_chunks)
 		       M(cxlt_counter_line, pad, 24, 40));
 	EXPECT_MEMBERS(struct cxlt_counters, 128, M(cxlt_counters, host, 0, 64),
 		       M(cxlt_counters, device, 64, 64));
-	EXPECT_MEMBERS(struct cxlt_chunk, 64, M(cxlt_chunk, kind, 0, 1), M(cxlt_chunk, pad, 1, 1),
+	EXPECT_MEMBERS(struct cxlt_chunk, 64, M(cxlt_chunk, kind, 0, 1), M(cxlt_chunk, near, 1, 1),
 		       M(cxlt_chunk, size, 2, 2), M(cxlt_chunk, span, 4, 4),
 		       M(cxlt_chunk, reserved, 8, 24), M(cxlt_chunk, used, 32, 32));
 }
@@ -185,7 +185,15 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_KIND_BUCKETS, 6);
 	cr_expect_eq(CXLT_KIND_CHG, 7);
 	cr_expect_eq(CXLT_KIND_STOCK, 8);
-	cr_expect_eq(CXLT_N_KINDS, 9);
+	cr_expect_eq(CXLT_KIND_NEAR, 9);
+	cr_expect_eq(CXLT_NEAR(4, 1), 0x81);
+	cr_expect_eq(CXLT_NEAR_ENTRIES(0x81), 96);
+	cr_expect_eq(CXLT_NEAR_ENTRIES(0x63), 37);
+	cr_expect_eq(CXLT_PAGE_LINES, 64);
+	cr_expect_eq(CXLT_PAGE_BITS, 96);
+	cr_expect_eq(CXLT_BUCKET_MASK(0, 4), 15);
+	cr_expect_eq(CXLT_BUCKET_MASK(0xc7, 4), 0xc7);
+	cr_expect_eq(CXLT_N_KINDS, 10);
 }
 
 Test(layout, bits_of_slot_meta_geo_list_item_and_change_word)

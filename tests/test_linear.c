@@ -207,7 +207,7 @@ struct shape {
 	__u32 hot;     /* objects that are written */
 	__u32 ballast; /* exact keys that stay, to be displaced */
 	__u64 entries;
-	int grow;
+	int grow;      /* CXLT_EXACT_* */
 	__u32 inserts; /* of 16 operations of a writer */
 	__u64 ops;     /* of each actor */
 };
@@ -646,12 +646,12 @@ static void finish(struct world *w)
 		cr_expect_eq(cxlt_table_tuples(w->f.s, 0), 0);
 	cr_expect_eq(oracle_check(w->f.s), 0);
 	cxlt_slice_usage(w->f.s, &after);
-	if (w->s.grow) { /* the one array that is left */
+	if (w->s.grow == CXLT_EXACT_GROW) { /* the one array that is left */
 		const struct cxlt_tuple *t = cxlt_line(&w->f.host, w->table, CXLT_EXACT_LINES);
 		__u32 log2 = CXLT_GEO_LOG2(t->geo);
 
 		cr_expect_geq(7ULL << log2, there, "it has not grown");
-		cr_expect_eq(after.used[CXLT_KIND_BUCKETS], 1ULL << log2);
+			cr_expect_eq(after.used[CXLT_KIND_BUCKETS], 1ULL << log2);
 		w->before.used[CXLT_KIND_BUCKETS] = after.used[CXLT_KIND_BUCKETS];
 	}
 	cr_expect(fixture_same_usage(&w->before, &after), "%s",
@@ -689,6 +689,8 @@ BOTH(on_four_keys, .subject = EXACT, .writers = 4, .readers = 2, .hot = 4, .ball
      .entries = 50, .inserts = 6, .ops = 24000)
 BOTH(in_a_table_that_overflows, .subject = EXACT, .writers = 4, .readers = 2, .hot = 64,
      .entries = 50, .inserts = 10, .ops = 24000)
+BOTH(with_entries_near_their_buckets, .subject = EXACT, .writers = 4, .readers = 2, .hot = 64,
+     .ballast = 500, .entries = 500, .grow = CXLT_EXACT_NEAR, .inserts = 10, .ops = 16000)
 BOTH(in_a_table_that_grows, .subject = EXACT, .writers = 4, .readers = 2, .hot = 1500, .entries = 4,
      .grow = 1, .inserts = 10, .ops = 20000)
 BOTH(on_rules_of_one_match, .subject = ONE_TUPLE, .writers = 4, .readers = 2, .hot = 5,

@@ -156,6 +156,15 @@ Test(readers, ten_million_lookups_miss_no_displaced_key, .timeout = 170)
 	fixture_close(&x.f);
 }
 
+Test(readers, entries_near_their_buckets_are_not_missed_either, .timeout = 170)
+{
+	open_race("readers/near", 2 << 20);
+	exact_table(1612, CXLT_EXACT_NEAR);
+	race("entries near their buckets", rnd_scaled(2000000), exact_churn, exact_find);
+	race("the same in batches", rnd_scaled(1000000), exact_churn, exact_find_batch);
+	fixture_close(&x.f);
+}
+
 Test(readers, tiny_tables_miss_no_displaced_key, .timeout = 170)
 {
 	open_race("readers/tiny", 1 << 20);

@@ -59,9 +59,31 @@ __u64 *cxlt_chunk_used(const struct cxlt_slice *s, __u32 i)
 {
 	struct cxlt_chunk *c = chunk_at(s, i);
 
-	return (__u32)chunk_head(c) == head_of(CXLT_KIND_EXACT, 1)
-		       ? cxlt_at(s, chunk_ref(s, i) + CXLT_CHUNK_LINES - 1)
-		       : c->used;
+	if ((__u32)chunk_head(c) == head_of(CXLT_KIND_EXACT, 1))
+		return cxlt_at(s, chunk_ref(s, i) + CXLT_CHUNK_LINES - 1);
+	return c->kind == CXLT_KIND_NEAR ? &c->reserved[1] : c->used;
+}
+
+__u32 cxlt_chunk_objects(const struct cxlt_slice *s, __u32 i)
+{
+	const struct cxlt_chunk *c = chunk_at(s, i);
+
+	if (c->kind == CXLT_KIND_NEAR)
+		return CXLT_PAGE_BITS * CXLT_CHUNK_LINES / CXLT_PAGE_LINES;
+	return c->size && c->size <= CXLT_CHUNK_LINES ? CXLT_CHUNK_OBJECTS(c->kind, c->size) : 0;
+}
+
+/* The number of the entry at cell `at` of a chunk of pages of this kind. */
+static bool near_object(__u8 near, __u32 at, __u32 *object)
+{
+	__u32 cell = at % (2 * CXLT_PAGE_LINES), size = CXLT_NEAR_CELLS(near);
+	__u32 first = 2U << CXLT_NEAR_LOG2(near);
+
+	if (!size || cell < first || (cell - first) % size ||
+	    (cell - first) / size >= CXLT_NEAR_ENTRIES(near))
+		return false;
+	*object = at / (2 * CXLT_PAGE_LINES) * CXLT_PAGE_BITS + (cell - first) / size;
+	return true;
 }
 
 bool cxlt_chunk_of(const struct cxlt_slice *s, int kind, __u32 ref, __u32 *chunk, __u32 *object)
@@ -75,6 +97,8 @@ bool cxlt_chunk_of(const struct cxlt_slice *s, int kind, __u32 ref, __u32 *chunk
 	*chunk = (__u32)((ref - first) / n);
 	head = chunk_head(chunk_at(s, *chunk));
 	size = (head >> 16) & 0xffff;
+	if (kind == CXLT_KIND_EXACT && (head & 0xff) == CXLT_KIND_NEAR)
+		return near_object((__u8)(head >> 8), at, object);
 	if (!size || at % size || size > CXLT_CHUNK_LINES || (head & 0xff) != (__u64)kind)
 		return false;
 	*object = at / size;
@@ -257,6 +281,8 @@ static void give(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 ref
 		cxlt_store(used, cxlt_load(used) & ~(1ULL << (object % 64)));
 	else
 		cxlt_fetch_and(used, ~(1ULL << (object % 64)));
+	if (chunk_at(s, i)->kind == CXLT_KIND_NEAR)
+		return;
 	if (a->recent[kind].n < 256)
 		a->recent[kind].ref[a->recent[kind].n++] = ref;
 	else
@@ -281,6 +307,31 @@ void cxlt_free_cells(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
 	give(s, a, CXLT_KIND_EXACT, ref);
 }
 
+__u32 cxlt_alloc_in_page(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
+{
+	__u32 page = (ref - s->dir.chunk0) / CXLT_PAGE_LINES, i = page / 4, bit, end, n;
+	__u64 *bits = cxlt_chunk_used(s, i);
+	__u8 near = chunk_at(s, i)->near;
+
+	bit = page % 4 * CXLT_PAGE_BITS;
+	end = bit + CXLT_NEAR_ENTRIES(near);
+	for (n = bit; n < end; n = n / 64 * 64 + 64) {
+		__u64 mine = ~0ULL << (n % 64), free;
+
+		if (end - n / 64 * 64 < 64)
+			mine &= (1ULL << (end % 64)) - 1;
+		while ((free = ~cxlt_load(&bits[n / 64]) & mine) != 0) {
+			__u32 object = n / 64 * 64 + (__u32)__builtin_ctzll(free);
+
+			if (win(a, bits, object))
+				return (s->dir.chunk0 + page * CXLT_PAGE_LINES) * 2 +
+				       (2U << CXLT_NEAR_LOG2(near)) +
+				       (object - bit) * CXLT_NEAR_CELLS(near);
+		}
+	}
+	return 0;
+}
+
 /*
  * Spans: runs of whole chunks, described by their first one; a free span keeps its descriptors
  * and can be taken again, in part or joined with free neighbours.
@@ -292,14 +343,20 @@ static __u32 span_len(const struct cxlt_slice *s, __u32 i)
 	return c->span && c->span <= s->dir.n_chunks - i ? c->span : 1;
 }
 
-static bool span_free(const struct cxlt_slice *s, __u32 i, int kind)
+__u64 *cxlt_span_used(struct cxlt_chunk *c)
 {
-	const struct cxlt_chunk *c = chunk_at(s, i);
-
-	return c->kind == CXLT_KIND_FREE || (c->kind == kind && c->span && !(c->used[0] & 1));
+	return c->kind == CXLT_KIND_NEAR ? &c->reserved[0] : &c->used[0];
 }
 
-static void span_make(struct cxlt_slice *s, __u32 i, __u32 n, int kind, int used)
+static bool span_free(const struct cxlt_slice *s, __u32 i, int kind, __u8 near)
+{
+	struct cxlt_chunk *c = chunk_at(s, i);
+
+	return c->kind == CXLT_KIND_FREE ||
+	       (c->kind == kind && c->near == near && c->span && !(*cxlt_span_used(c) & 1));
+}
+
+static void span_make(struct cxlt_slice *s, __u32 i, __u32 n, int kind, __u8 near, int used)
 {
 	struct cxlt_chunk *c = chunk_at(s, i);
 	__u32 j;
@@ -310,29 +367,31 @@ static void span_make(struct cxlt_slice *s, __u32 i, __u32 n, int kind, int used
 		body->span = 0;
 		body->used[0] = 0;
 		body->size = CXLT_CHUNK_LINES;
+		body->near = near;
 		body->kind = (__u8)kind;
 	}
 	c->size = CXLT_CHUNK_LINES;
 	c->span = n;
-	c->used[0] = (__u64)used;
+	c->near = near;
 	c->kind = (__u8)kind;
+	*cxlt_span_used(c) = (__u64)used;
 }
 
-static __u32 span_alloc(struct cxlt_slice *s, int kind, __u32 n)
+static __u32 span_alloc(struct cxlt_slice *s, int kind, __u8 near, __u32 n)
 {
 	__u32 dev = cxlt_device_chunks(s), i = 0;
 
 	while (i < dev) {
 		__u32 run = 0, last;
 
-		while (i + run < dev && run < n && span_free(s, i + run, kind)) {
+		while (i + run < dev && run < n && span_free(s, i + run, kind, near)) {
 			last = span_len(s, i + run);
 			run += last;
 		}
 		if (run >= n && i + run <= dev) {
 			if (run > n)
-				span_make(s, i + n, run - n, kind, 0);
-			span_make(s, i, n, kind, 1);
+				span_make(s, i + n, run - n, kind, near, 0);
+			span_make(s, i, n, kind, near, 1);
 			return chunk_ref(s, i);
 		}
 		i += run;
@@ -342,20 +401,39 @@ static __u32 span_alloc(struct cxlt_slice *s, int kind, __u32 n)
 	return 0;
 }
 
-__u32 cxlt_alloc_lines(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 log2)
+static void zero(struct cxlt_slice *s, __u32 ref, __u64 lines)
 {
-	__u32 lines = 1U << log2, ref, i;
-	__u64 *w;
+	__u64 *w = cxlt_at(s, ref), i;
 
-	if (lines >= CXLT_CHUNK_LINES)
-		ref = span_alloc(s, kind, lines / CXLT_CHUNK_LINES);
-	else
-		ref = cxlt_alloc_object(s, a, kind, lines, CXLT_PLACE_DEVICE);
-	if (!ref)
-		return 0;
-	w = cxlt_at(s, ref);
 	for (i = 0; i < lines * CXLT_LINE_WORDS; i++)
 		cxlt_store(&w[i], 0);
+}
+
+__u32 cxlt_alloc_near(struct cxlt_slice *s, __u32 pages, __u8 near)
+{
+	__u32 chunks = pages / (CXLT_CHUNK_LINES / CXLT_PAGE_LINES);
+	__u32 ref = span_alloc(s, CXLT_KIND_NEAR, near, chunks), page, i;
+
+	if (!ref)
+		return 0;
+	for (page = 0; page < pages; page++)
+		zero(s, ref + page * CXLT_PAGE_LINES, 1U << CXLT_NEAR_LOG2(near));
+	/* Bits may be left of one who died in making the table. */
+	for (i = 0; i < chunks; i++)
+		memset(cxlt_chunk_used(s, (ref - s->dir.chunk0) / CXLT_CHUNK_LINES + i), 0, 48);
+	return ref;
+}
+
+__u32 cxlt_alloc_lines(struct cxlt_slice *s, struct cxlt_alloc *a, int kind, __u32 log2)
+{
+	__u32 lines = 1U << log2, ref;
+
+	if (lines >= CXLT_CHUNK_LINES)
+		ref = span_alloc(s, kind, 0, lines / CXLT_CHUNK_LINES);
+	else
+		ref = cxlt_alloc_object(s, a, kind, lines, CXLT_PLACE_DEVICE);
+	if (ref)
+		zero(s, ref, lines);
 	return ref;
 }
 
@@ -366,9 +444,19 @@ void cxlt_free_lines(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
 	if (!cxlt_chunk_of(s, kind_at(s, ref), ref, &i, &object))
 		return;
 	if (chunk_at(s, i)->span)
-		cxlt_store(&chunk_at(s, i)->used[0], 0);
+		cxlt_store(cxlt_span_used(chunk_at(s, i)), 0);
 	else
 		cxlt_free_object(s, a, ref);
+}
+
+static __u32 count_bits(const struct cxlt_slice *s, __u32 i)
+{
+	const __u64 *used = cxlt_chunk_used(s, i);
+	__u32 n = 0, w;
+
+	for (w = 0; w * 64 < cxlt_chunk_objects(s, i); w++)
+		n += (__u32)__builtin_popcountll(cxlt_load(&used[w]));
+	return n;
 }
 
 void cxlt_slice_usage(const struct cxlt_slice *s, struct cxlt_usage *u)
@@ -388,15 +476,13 @@ void cxlt_slice_usage(const struct cxlt_slice *s, struct cxlt_usage *u)
 		if (c->span) {
 			n = span_len(s, i) * CXLT_CHUNK_LINES;
 			u->lines[kind] += n;
-			objects = c->used[0] & 1;
+			objects = *cxlt_span_used((struct cxlt_chunk *)c) & 1;
 			n = objects ? n : 0;
+			for (w = 0; kind == CXLT_KIND_NEAR && w < span_len(s, i); w++)
+				u->objects[CXLT_KIND_EXACT] += count_bits(s, i + w);
 			i += span_len(s, i) - 1;
 		} else {
-			const __u64 *used = cxlt_chunk_used(s, i);
-
-			objects = 0;
-			for (w = 0; w * 64 < CXLT_CHUNK_OBJECTS(kind, lines); w++)
-				objects += (__u32)__builtin_popcountll(used[w]);
+			objects = count_bits(s, i);
 			n = (objects * lines + per_line((int)kind) - 1) / per_line((int)kind);
 			u->lines[kind] += CXLT_CHUNK_LINES;
 		}

@@ -58,7 +58,7 @@ static void complain(struct audit *a, const char *fmt, ...)
 
 static const char *const kind_name[CXLT_N_KINDS] = {
 	"free", "rule",	   "exact entry",  "counters", "tuple",
-	"list", "buckets", "change words", "stock",
+	"list", "buckets", "change words", "stock",    "pages",
 };
 
 static struct cxlt_chunk *chunk_at(const struct cxlt_slice *s, __u32 i)
@@ -88,8 +88,26 @@ static bool mark(struct audit *a, __u32 ref, int kind, __u32 lines, const char *
 		return false;
 	}
 	a->marks[i][object / 64] |= 1ULL << (object % 64);
-	if (chunk_at(a->s, i)->size == CXLT_CHUNK_LINES)
+	if (chunk_at(a->s, i)->size == CXLT_CHUNK_LINES && kind != CXLT_KIND_EXACT)
 		a->spans[i] = (lines + CXLT_CHUNK_LINES - 1) / CXLT_CHUNK_LINES;
+	return true;
+}
+
+/* Likewise of the pages of an exact table; their marks are those of the entries. */
+static bool mark_near(struct audit *a, const struct cxlt_tuple *t)
+{
+	__u32 ref = CXLT_GEO_REF(t->geo), g = (__u32)__builtin_popcount(t->sparse & 63), i, object;
+	__u32 log2 = CXLT_GEO_LOG2(t->geo), pages = (1U << log2) >> g;
+
+	if (t->sparse != cxlt_near_mask(log2, g) || pages % 4 ||
+	    !cxlt_line(&a->s->view, ref, pages * CXLT_PAGE_LINES) ||
+	    !cxlt_chunk_of(a->s, CXLT_KIND_NEAR, ref, &i, &object) || a->spans[i] ||
+	    chunk_at(a->s, i)->near != CXLT_NEAR(g, cxlt_exact_cells(t->n_words, t->n_val))) {
+		complain(a, "tuple %u: line %u is not the start of its %u pages", t->id, ref,
+			 pages);
+		return false;
+	}
+	a->spans[i] = pages / (CXLT_CHUNK_LINES / CXLT_PAGE_LINES);
 	return true;
 }
 
@@ -324,20 +342,23 @@ static __u64 audit_tuple(struct audit *a, __u32 ref, int kind)
 		complain(a, "tuple %u: mask word %u is of key word %u", t->id, i, t->idx[i]);
 		return 0;
 	}
-	if (!mark(a, CXLT_GEO_REF(t->geo), CXLT_KIND_BUCKETS, 1U << log2, "tuple"))
+	if (t->sparse && kind == CXLT_KIND_EXACT
+		    ? !mark_near(a, t)
+		    : !mark(a, CXLT_GEO_REF(t->geo), CXLT_KIND_BUCKETS, 1U << log2, "tuple"))
 		return 0;
 	x.b = cxlt_at(a->s, CXLT_GEO_REF(t->geo));
-	x.mask = (1U << log2) - 1;
+	x.mask = kind == CXLT_KIND_EXACT ? cxlt_tuple_mask(t) : (1U << log2) - 1;
 	x.cnt = calloc(x.mask + 1U, sizeof(*x.cnt));
 	if (!x.cnt) {
 		complain(a, "out of memory");
 		return 0;
 	}
 	for (i = 0; i <= x.mask; i++)
-		for (j = 0; j < CXLT_BUCKET_SLOTS; j++)
+		for (j = 0; j < CXLT_BUCKET_SLOTS && !(i & ~x.mask); j++)
 			audit_slot(a, t, &x, i, j);
 	for (i = 0; i <= x.mask; i++)
-		audit_counters(a, t, &x, i);
+		if (!(i & ~x.mask))
+			audit_counters(a, t, &x, i);
 	free(x.cnt);
 	/* Exact tables keep no counts. */
 	audit_count(a, &live->count, kind == CXLT_KIND_RULE ? x.count : 0, "tuple", t->id);
@@ -442,47 +463,60 @@ static void audit_stock(struct audit *a, __u32 tuple)
 			       CXLT_STOCK_ROOM(CXLT_STOCK_LOG2(word)));
 }
 
+static void audit_bits(struct audit *a, __u32 i)
+{
+	const struct cxlt_chunk *c = chunk_at(a->s, i);
+	__u64 *used = cxlt_chunk_used(a->s, i);
+	__u32 w;
+
+	for (w = 0; w * 64 < cxlt_chunk_objects(a->s, i); w++) {
+		if (used[w] == a->marks[i][w])
+			continue;
+		complain(a, "chunk %u (%s): %d objects leaked, %d in use but marked free", i,
+			 c->kind < CXLT_N_KINDS ? kind_name[c->kind] : "?",
+			 __builtin_popcountll(used[w] & ~a->marks[i][w]),
+			 __builtin_popcountll(a->marks[i][w] & ~used[w]));
+		if (a->fix)
+			cxlt_store(&used[w], a->marks[i][w]);
+	}
+}
+
+/* The span that begins at chunk i: its length, which is repaired. */
+static __u32 audit_span(struct audit *a, __u32 i)
+{
+	struct cxlt_chunk *c = chunk_at(a->s, i);
+	__u64 *used = cxlt_span_used(c), want = a->spans[i] != 0;
+	__u32 room = a->s->dir.n_chunks - i, len = a->spans[i] ? a->spans[i] : c->span;
+
+	/* A free one may have any length; its other chunks say nothing. */
+	if (len && len <= room && c->span == len && (*used & 1) == want)
+		return len;
+	complain(a,
+		 want ? "chunk %u: a span of %u chunks in use, not of %u"
+		      : "chunk %u: a span of %u chunks that nothing uses",
+		 i, c->span, a->spans[i]);
+	len = want && len <= room ? len : 1;
+	if (a->fix) {
+		c->span = len;
+		cxlt_store(used, want);
+	}
+	return len;
+}
+
 /* Unreachable objects are free; runs of whole chunks are spans again. */
 static void audit_bitmaps(struct audit *a)
 {
-	__u32 i, w, span = 0;
-	__u64 *used;
+	__u32 i, j, len;
 
-	for (i = 0; i < a->s->dir.n_chunks; i++) {
+	for (i = 0; i < a->s->dir.n_chunks; i += len) {
 		struct cxlt_chunk *c = chunk_at(a->s, i);
 		bool spans = c->size == CXLT_CHUNK_LINES && c->kind != CXLT_KIND_FREE;
 
-		if (span) {
-			span--;
-			continue;
-		}
-		if (spans && a->spans[i] && c->span == a->spans[i])
-			span = c->span - 1;
-		else if (spans && !a->spans[i] && c->span && !(c->used[0] & 1) &&
-			 c->span <= a->s->dir.n_chunks - i)
-			span = c->span - 1; /* a free one, whose other chunks say nothing */
-		else if (spans) {
-			complain(a, "chunk %u: a span of %u chunks that nothing uses", i, c->span);
-			if (a->fix) {
-				c->span = a->spans[i] ? a->spans[i] : 1;
-				cxlt_store(&c->used[0], a->spans[i] ? 1 : 0);
-				span = c->span - 1;
-			}
-			continue;
-		}
-		if (c->kind == CXLT_KIND_FREE || !c->size || c->size > CXLT_CHUNK_LINES)
-			continue;
-		used = cxlt_chunk_used(a->s, i);
-		for (w = 0; w * 64 < CXLT_CHUNK_OBJECTS(c->kind, c->size); w++) {
-			if (used[w] == a->marks[i][w])
-				continue;
-			complain(a, "chunk %u (%s): %d objects leaked, %d in use but marked free",
-				 i, c->kind < CXLT_N_KINDS ? kind_name[c->kind] : "?",
-				 __builtin_popcountll(used[w] & ~a->marks[i][w]),
-				 __builtin_popcountll(a->marks[i][w] & ~used[w]));
-			if (a->fix)
-				cxlt_store(&used[w], a->marks[i][w]);
-		}
+		len = spans ? audit_span(a, i) : 1;
+		if (!spans && c->kind != CXLT_KIND_FREE)
+			audit_bits(a, i);
+		for (j = i; spans && c->kind == CXLT_KIND_NEAR && a->spans[i] && j < i + len; j++)
+			audit_bits(a, j);
 	}
 }
 

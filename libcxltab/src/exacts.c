@@ -27,8 +27,39 @@ __u32 cxlt_exact_open(const struct cxlt_slice *s, const char *name)
 	return 0;
 }
 
+/*
+ * Buckets of a page, as a power of two: as many as leave room for seven of ten of the entries that are
+ * homed there.  What finds no place in its page goes elsewhere.  -1: entries are too large for that.
+ */
+static int near_log2(__u32 cells)
+{
+	int g = 5;
+
+	while (g && (int)CXLT_NEAR_ENTRIES(CXLT_NEAR(g, cells)) * 10 < 7 * (63 << g) / 10)
+		g--;
+	return g ? g : -1;
+}
+
+static int near_array(struct cxlt_writer *w, struct cxlt_tuple *t, __u32 log2)
+{
+	__u32 cells = cxlt_exact_cells(t->n_words, t->n_val), ref;
+	int g = near_log2(cells);
+
+	if (g < 0)
+		return cxlt_tuple_resize(w, t, log2);
+	/* Whole chunks of four pages. */
+	if (log2 < (__u32)g + 2)
+		log2 = (__u32)g + 2;
+	ref = cxlt_alloc_near(w->slice, (1U << log2) >> g, (__u8)CXLT_NEAR(g, cells));
+	if (!ref)
+		return -ENOSPC;
+	cxlt_store32(&t->sparse, cxlt_near_mask(log2, (__u32)g));
+	cxlt_store_release(&t->geo, CXLT_GEO(ref, log2, 1));
+	return 0;
+}
+
 static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, __u32 n_val,
-			 __u64 entries, int grow)
+			 __u64 entries, int flags)
 {
 	struct cxlt_slice *s = w->slice;
 	struct cxlt_control *ctl = cxlt_control(s);
@@ -57,10 +88,10 @@ static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, _
 	t->n_words = (__u8)n_key;
 	t->kind = CXLT_KIND_EXACT;
 	t->n_val = (__u8)n_val;
-	t->grow = grow ? 1 : 0;
+	t->grow = flags & CXLT_EXACT_GROW ? 1 : 0;
 	t = cxlt_at(s, ref);
 	cxlt_tuple_store(t, &image);
-	if (cxlt_tuple_resize(w, t, log2)) {
+	if (flags & CXLT_EXACT_NEAR ? near_array(w, t, log2) : cxlt_tuple_resize(w, t, log2)) {
 		cxlt_free_object(s, &w->alloc, ref);
 		return cxlt_fail(-ENOSPC,
 				 "no room for %llu buckets (%llu KiB); create the slice "
@@ -75,7 +106,7 @@ static int create_locked(struct cxlt_writer *w, const char *name, __u32 n_key, _
 }
 
 int cxlt_exact_create(struct cxlt_writer *w, const char *name, __u32 n_key, __u32 n_val,
-		      __u64 entries, int grow)
+		      __u64 entries, int flags)
 {
 	int rc;
 
@@ -86,21 +117,38 @@ int cxlt_exact_create(struct cxlt_writer *w, const char *name, __u32 n_key, __u3
 				 n_key, n_val, CXLT_KEY_MAX, CXLT_EXACT_VAL_MAX);
 	if (!*name || strlen(name) > 23)
 		return cxlt_fail(-EINVAL, "an exact table's name has 1 to 23 bytes");
+	if (flags & ~(CXLT_EXACT_GROW | CXLT_EXACT_NEAR) ||
+	    flags == (CXLT_EXACT_GROW | CXLT_EXACT_NEAR))
+		return cxlt_fail(-EINVAL,
+				 "an exact table either grows or has its entries near, or "
+				 "neither: flags %#x",
+				 flags);
 	rc = cxlt_writer_lock(w);
 	if (rc)
 		return rc;
-	rc = create_locked(w, name, n_key, n_val, entries, grow);
+	rc = create_locked(w, name, n_key, n_val, entries, flags);
 	cxlt_writer_unlock(w);
 	return rc;
 }
 
-static __u32 entry_new(struct cxlt_writer *w, const struct cxlt_tuple *t, const __u64 *key,
-		       const __u64 *val)
+/* Cells for an entry, in the page of its home bucket if the table has such and there is one. */
+static __u32 entry_alloc(struct cxlt_writer *w, const struct cxlt_tuple *t, __u64 hash)
+{
+	__u32 ref = 0;
+
+	if (t->sparse)
+		ref = cxlt_alloc_in_page(w->slice, &w->alloc,
+					 CXLT_GEO_REF(t->geo) + ((__u32)hash & t->sparse));
+	return ref ? ref
+		   : cxlt_alloc_object(w->slice, &w->alloc, CXLT_KIND_EXACT,
+				       cxlt_exact_cells(t->n_words, t->n_val), CXLT_PLACE_DEVICE);
+}
+
+static __u32 entry_new(struct cxlt_writer *w, const struct cxlt_tuple *t, __u64 hash,
+		       const __u64 *key, const __u64 *val)
 {
 	struct cxlt_slice *s = w->slice;
-	__u32 ref = cxlt_alloc_object(s, &w->alloc, CXLT_KIND_EXACT,
-				      cxlt_exact_cells(t->n_words, t->n_val), CXLT_PLACE_DEVICE),
-	      i, n_val = t->n_val;
+	__u32 ref = entry_alloc(w, t, hash), i, n_val = t->n_val;
 	struct cxlt_exact *e;
 	__u64 seq;
 
@@ -181,7 +229,7 @@ static int op_insert(struct cxlt_writer *w, void *arg)
 {
 	const struct op *op = arg;
 	struct cxlt_tuple *t = op->t;
-	__u32 ref = entry_new(w, t, op->key, op->val);
+	__u32 ref = entry_new(w, t, op->hash, op->key, op->val);
 	int rc;
 
 	if (!ref)
@@ -204,7 +252,7 @@ static int op_insert(struct cxlt_writer *w, void *arg)
 static int op_modify(struct cxlt_writer *w, void *arg)
 {
 	const struct op *op = arg;
-	__u32 ref = entry_new(w, op->t, op->key, op->val), old = 0;
+	__u32 ref = entry_new(w, op->t, op->hash, op->key, op->val), old = 0;
 	struct cxlt_place_of place;
 	struct cxlt_hold hold;
 	int rc;
@@ -283,7 +331,7 @@ int cxlt_exact_delete(struct cxlt_writer *w, __u32 tuple, const __u64 *key)
 static void look_ahead(struct cxlt_writer *w, struct cxlt_tuple *t, struct op *op, __u32 n)
 {
 	__u64 geo = cxlt_load(&t->geo);
-	__u32 i, mask = (1U << CXLT_GEO_LOG2(geo)) - 1;
+	__u32 i, mask = cxlt_tuple_mask(t);
 
 	for (i = 0; i < n; i++) {
 		op[i].hash = cxlt_hash_body(w->slice, t, op[i].key);

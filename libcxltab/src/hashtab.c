@@ -18,11 +18,6 @@ static struct cxlt_bucket *buckets(const struct cxlt_slice *s, const struct cxlt
 	return cxlt_at(s, CXLT_GEO_REF(t->geo));
 }
 
-static __u32 bucket_mask(const struct cxlt_tuple *t)
-{
-	return (1U << CXLT_GEO_LOG2(t->geo)) - 1;
-}
-
 __u64 cxlt_hash_body(const struct cxlt_slice *s, const struct cxlt_tuple *t, const __u64 *body)
 {
 	__u64 h = t->secret;
@@ -181,7 +176,7 @@ static int make_room(struct cxlt_writer *w, struct cxlt_bucket *array, __u32 mas
 
 int cxlt_hash_make_room(struct cxlt_writer *w, struct cxlt_tuple *t, __u64 h, __u32 max_nodes)
 {
-	__u32 mask = bucket_mask(t), i1 = (__u32)h & mask;
+	__u32 mask = cxlt_tuple_mask(t), i1 = (__u32)h & mask;
 
 	return make_room(w, buckets(w->slice, t), mask, i1,
 			 cxlt_hash_other(i1, cxlt_hash_tag(h), mask), max_nodes);

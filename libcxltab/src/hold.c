@@ -75,7 +75,7 @@ int cxlt_hold(struct cxlt_writer *w, struct cxlt_tuple *t, __u64 h, struct cxlt_
 	out->t = t;
 	out->array = cxlt_at(w->slice, CXLT_GEO_REF(geo));
 	out->h = h;
-	out->mask = (1U << CXLT_GEO_LOG2(geo)) - 1;
+	out->mask = CXLT_BUCKET_MASK(t->sparse, CXLT_GEO_LOG2(geo));
 	out->tag = cxlt_hash_tag(h);
 	out->i1 = (__u32)h & out->mask;
 	out->i2 = cxlt_hash_other(out->i1, out->tag, out->mask);

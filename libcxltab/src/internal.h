@@ -96,8 +96,15 @@ __u32 cxlt_alloc_lines(struct cxlt_slice *, struct cxlt_alloc *, int kind, __u32
 void cxlt_free_lines(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
 /* The chunk and the number of the object of this kind at `ref`; false if there can't be one. */
 bool cxlt_chunk_of(const struct cxlt_slice *, int kind, __u32 ref, __u32 *chunk, __u32 *object);
-/* A bit for each object of chunk i, in CXLT_CHUNK_OBJECTS() / 64 words. */
+/* The bits of the objects of chunk i; how many there may be at most. */
 __u64 *cxlt_chunk_used(const struct cxlt_slice *, __u32 i);
+__u32 cxlt_chunk_objects(const struct cxlt_slice *, __u32 i);
+/* Its bit 0: the span that begins with this chunk is in use. */
+__u64 *cxlt_span_used(struct cxlt_chunk *);
+/* Pages of CXLT_KIND_NEAR in the device domain, zeroed, 4 at least; `near` is CXLT_NEAR(). */
+__u32 cxlt_alloc_near(struct cxlt_slice *, __u32 pages, __u8 near);
+/* An entry in the page of the line at `ref`; 0 if none is free. */
+__u32 cxlt_alloc_in_page(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
 /* Chunks whose lines all lie in the device domain. */
 __u32 cxlt_device_chunks(const struct cxlt_slice *);
 
@@ -148,6 +155,17 @@ int cxlt_hash_remove(struct cxlt_hold *, struct cxlt_place_of *);
 int cxlt_hash_make_room(struct cxlt_writer *, struct cxlt_tuple *, __u64 h, __u32 max_nodes);
 /* A new array of 2^log2 buckets with all entries; -ENOSPC (no memory, or they don't fit).  Alone. */
 int cxlt_tuple_resize(struct cxlt_writer *, struct cxlt_tuple *, __u32 log2);
+CXLT_INLINE __u32 cxlt_tuple_mask(const struct cxlt_tuple *t)
+{
+	return CXLT_BUCKET_MASK(t->sparse, CXLT_GEO_LOG2(t->geo));
+}
+
+/* tuple.sparse of 2^log2 buckets, 2^g to a page. */
+CXLT_INLINE __u32 cxlt_near_mask(__u32 log2, __u32 g)
+{
+	return ((((1U << log2) >> g) - 1) * CXLT_PAGE_LINES) | ((1U << g) - 1);
+}
+
 CXLT_INLINE __u64 cxlt_tuple_capacity(const struct cxlt_tuple *t)
 {
 	return (__u64)CXLT_BUCKET_SLOTS << CXLT_GEO_LOG2(t->geo);

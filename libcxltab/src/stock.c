@@ -141,6 +141,9 @@ int cxlt_exact_stock(struct cxlt_writer *w, __u32 tuple, __u32 cpus, __u32 per_c
 		return cxlt_fail(
 			-EINVAL, "a stock of %u entries for each of %u CPUs: at most %u, %u",
 			per_cpu, cpus, CXLT_STOCK_ROOM(CXLT_STOCK_LOG2_MAX), CXLT_STOCK_CPUS_MAX);
+	if (t->sparse)
+		return cxlt_fail(-EINVAL, "the table has its entries near (CXLT_EXACT_NEAR): BPF "
+					  "programs can't write to it");
 	rc = cxlt_writer_lock(w);
 	if (rc)
 		return rc;

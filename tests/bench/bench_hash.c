@@ -185,7 +185,7 @@ static void lookups(struct bench *b, uint32_t words, uint32_t log2)
 	uint32_t i;
 
 	for (i = 0; i < 2; i++) {
-		hash_subject_open(&s[i], i, words, log2);
+		hash_subject_open(&s[i], i == OURS ? b->side : i, words, log2);
 		hash_fill(&s[i], 0, s[i].n, 1);
 		ask(b, &s[i], HITS, s[i].n);
 	}
@@ -276,7 +276,7 @@ static void beside_a_writer(struct bench *b, uint32_t words)
 	uint32_t i, k;
 
 	for (i = 0; i < 2; i++) {
-		hash_subject_open(&s[i], i, words, b->small);
+		hash_subject_open(&s[i], i == OURS ? b->side : i, words, b->small);
 		hash_fill(&s[i], 0, s[i].n, 1);
 		c[i] = (struct churn){.s = &s[i], .stable = s[i].n * 8 / 9, .rate = 500e3};
 		c[i].oldest = c[i].stable;
@@ -303,6 +303,24 @@ static void beside_a_writer(struct bench *b, uint32_t words)
 		hash_subject_close(&s[i]);
 }
 
+static void measure(struct bench *b)
+{
+	lookups(b, 2, b->big);
+	lookups(b, 8, b->big);
+	if (!b->smoke) {
+		lookups(b, 2, b->small);
+		lookups(b, 8, b->small);
+	}
+	beside_a_writer(b, 2);
+	beside_a_writer(b, 8);
+	hash_inserts(b, 2, b->small);
+	hash_inserts(b, 8, b->small);
+	if (!b->smoke)
+		hash_inserts(b, 2, b->big);
+	hash_two_writers(b);
+	hash_sizes(b);
+}
+
 int main(void)
 {
 	const char *size = getenv("BENCH_SIZE"), *path = getenv("BENCH_JSON");
@@ -322,20 +340,9 @@ int main(void)
 	hash_dpdk_start(b.smoke ? 256 : 1536);
 	lines_open(&b);
 	fprintf(b.out, "[");
-	lookups(&b, 2, b.big);
-	lookups(&b, 8, b.big);
-	if (!b.smoke) {
-		lookups(&b, 2, b.small);
-		lookups(&b, 8, b.small);
-	}
-	beside_a_writer(&b, 2);
-	beside_a_writer(&b, 8);
-	hash_inserts(&b, 2, b.small);
-	hash_inserts(&b, 8, b.small);
-	if (!b.smoke)
-		hash_inserts(&b, 2, b.big);
-	hash_two_writers(&b);
-	hash_sizes(&b);
+	measure(&b);
+	b.side = NEAR;
+	measure(&b);
 	fprintf(b.out, "]\n");
 	return b.out != stdout && fclose(b.out) ? 1 : 0;
 }

@@ -14,12 +14,14 @@ enum {
 	ROUNDS_MAX = 31,
 	OURS = 0,
 	PEER = 1,
+	NEAR = 2,     /* ours, entries in the page of their bucket */
 	BLOCK = 4096, /* keys made at once */
 };
 
 struct bench {
 	FILE *out;
 	int smoke;
+	uint32_t side;		     /* OURS or NEAR: what is measured */
 	uint32_t rounds, big, small; /* log2 of buckets */
 	uint64_t probes;
 	struct rnd rnd;

@@ -39,7 +39,7 @@ static struct cxlt_slice *slice_of(uint64_t size)
 	return s;
 }
 
-static struct hash_table *ours_open(uint32_t words, uint32_t log2_buckets)
+static struct hash_table *open_as(uint32_t words, uint32_t log2_buckets, int flags)
 {
 	struct hash_table *t = calloc(1, sizeof(*t));
 	uint64_t slots = 7ULL << log2_buckets, cells = cxlt_exact_cells(words, 1);
@@ -48,16 +48,26 @@ static struct hash_table *ours_open(uint32_t words, uint32_t log2_buckets)
 	if (!t)
 		hash_die("slice", "out of memory");
 	t->words = words;
-	t->slice = slice_of((slots * cells * 259 / 512 + (2ULL << log2_buckets)) * CXLT_LINE +
-			    (4 << 20));
+	t->slice =
+		slice_of((slots * cells * 2 / 3 + (2ULL << log2_buckets)) * CXLT_LINE + (4 << 20));
 	for (i = 0; i < WRITERS; i++)
 		if (cxlt_writer_open(t->slice, &t->w[i]))
 			hash_die("writer", cxlt_error_text());
-	if (cxlt_exact_create(t->w[0], "bench", words, 1, slots * 9 / 10, 0) < 0)
+	if (cxlt_exact_create(t->w[0], "bench", words, 1, slots * 9 / 10, flags) < 0)
 		hash_die("exact table", cxlt_error_text());
 	t->tuple = cxlt_exact_open(t->slice, "bench");
 	cxlt_slice_view(t->slice, 0, &t->view);
 	return t;
+}
+
+static struct hash_table *ours_open(uint32_t words, uint32_t log2_buckets)
+{
+	return open_as(words, log2_buckets, 0);
+}
+
+static struct hash_table *near_open(uint32_t words, uint32_t log2_buckets)
+{
+	return open_as(words, log2_buckets, CXLT_EXACT_NEAR);
 }
 
 static void ours_close(struct hash_table *t)
@@ -76,12 +86,14 @@ static uint64_t bytes_of(uint64_t lines)
 	return lines * CXLT_LINE + lines * CXLT_LINE / CXLT_CHUNK_LINES;
 }
 
-/* Buckets, and the bitmap that the entries are taken from. */
+/* Buckets, and the bitmap that the entries are taken from.  Pages of both count as if full. */
 static uint64_t ours_index_bytes(const struct hash_table *t)
 {
 	struct cxlt_usage u;
 
 	cxlt_slice_usage(t->slice, &u);
+	if (u.used[CXLT_KIND_NEAR])
+		return bytes_of(u.used[CXLT_KIND_NEAR]) * (t->words == 2 ? 16 : 8) / 64;
 	/* Entries of one cell leave a line of each chunk to their bitmap. */
 	return bytes_of(u.used[CXLT_KIND_BUCKETS]) + bytes_of(u.used[CXLT_KIND_EXACT]) -
 	       u.used[CXLT_KIND_EXACT] * CXLT_LINE * (CXLT_CHUNK_LINES - 1) / CXLT_CHUNK_LINES;
@@ -155,18 +167,21 @@ CXLT_INLINE struct hash_found find_batch_of(const struct hash_table *t, const __
 					    uint64_t n, uint32_t words)
 {
 	struct hash_found f = {0, 0};
+	struct cxlt_exact_reader r;
 	const __u64 *k[HASH_BATCH];
 	__u64 val[HASH_BATCH], *v[HASH_BATCH];
 	int rc[HASH_BATCH];
 	uint64_t i;
 	uint32_t j;
 
+	if (cxlt_exact_reader_open(&r, &t->view, t->tuple))
+		return f;
 	for (j = 0; j < HASH_BATCH; j++)
 		v[j] = &val[j];
 	for (i = 0; i + HASH_BATCH <= n; i += HASH_BATCH) {
 		for (j = 0; j < HASH_BATCH; j++)
 			k[j] = keys + (i + j) * words;
-		f.hits += cxlt_exact_find_batch(&t->view, t->tuple, k, HASH_BATCH, words, v, 1, rc);
+		f.hits += cxlt_exact_get_batch(&r, k, HASH_BATCH, words, v, 1, rc);
 		for (j = 0; j < HASH_BATCH; j++)
 			f.sum += rc[j] ? 0 : val[j];
 	}
@@ -198,12 +213,16 @@ CXLT_INLINE struct hash_found find_of(const struct hash_table *t, const __u64 *k
 				      uint32_t words, uint32_t depend)
 {
 	struct hash_found f = {0, 0};
+	struct cxlt_exact_reader r;
 	__u64 val = 0;
 	uint64_t i;
 
+	if (cxlt_exact_reader_open(&r, &t->view, t->tuple))
+		return f;
+
 	for (i = 0; i < n; i++)
-		if (!cxlt_exact_find(&t->view, t->tuple,
-				     keys + i * words + (depend ? val >> 63 : 0), words, &val, 1)) {
+		if (!cxlt_exact_get(&r, keys + i * words + (depend ? val >> 63 : 0), words, &val,
+				    1)) {
 			f.hits++;
 			f.sum += val;
 		}
@@ -252,9 +271,25 @@ double hash_rule_bytes(uint32_t n)
 	return (double)before / n;
 }
 
+/* Where entries lie is chosen when a table is made. */
 const struct hash_side hash_ours = {
 	.name = "ours",
 	.open = ours_open,
+	.close = ours_close,
+	.slots_of_bucket = CXLT_BUCKET_SLOTS,
+	.index_bytes = ours_index_bytes,
+	.all_bytes = ours_all_bytes,
+	.insert = ours_insert,
+	.insert_batch = ours_insert_batch,
+	.replace = ours_replace,
+	.find_batch = ours_find_batch,
+	.find = ours_find,
+	.find_dependent = ours_find_dependent,
+};
+
+const struct hash_side hash_near = {
+	.name = "near",
+	.open = near_open,
 	.close = ours_close,
 	.slots_of_bucket = CXLT_BUCKET_SLOTS,
 	.index_bytes = ours_index_bytes,

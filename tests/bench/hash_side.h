@@ -45,7 +45,7 @@ struct hash_side {
 					    uint64_t n);
 };
 
-extern const struct hash_side hash_ours, hash_dpdk;
+extern const struct hash_side hash_ours, hash_near, hash_dpdk;
 
 /* Once, before the first table; `mib` is what its largest table will take. */
 void hash_dpdk_start(uint32_t mib);

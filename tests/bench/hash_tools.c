@@ -6,7 +6,7 @@
 
 #include "hash_bench.h"
 
-static const struct hash_side *const sides[] = {&hash_ours, &hash_dpdk};
+static const struct hash_side *const sides[] = {&hash_ours, &hash_dpdk, &hash_near};
 
 void hash_die(const char *what, const char *why)
 {
@@ -62,14 +62,15 @@ double hash_median(const double *values, uint32_t n)
 void hash_row(struct bench *b, const char *name, const char *unit, double floor, double ours,
 	      double peer, double ratio, const char *how, ...)
 {
+	const char *near = b->side == NEAR ? ", near" : "";
 	char text[512];
 	va_list ap;
 
 	va_start(ap, how);
 	vsnprintf(text, sizeof(text), how, ap);
 	va_end(ap);
-	fprintf(b->out, "%s{\"name\": \"%s\", \"ours\": %.4g, ", ftell(b->out) > 1 ? ",\n " : "",
-		name, ours);
+	fprintf(b->out, "%s{\"name\": \"%s%s\", \"ours\": %.4g, ", ftell(b->out) > 1 ? ",\n " : "",
+		name, near, ours);
 	if (peer > 0)
 		fprintf(b->out, "\"peer\": %.4g, \"unit\": \"%s\", \"ratio\": %.3f, ", peer, unit,
 			ratio);
@@ -78,7 +79,7 @@ void hash_row(struct bench *b, const char *name, const char *unit, double floor,
 	if (floor > 0)
 		fprintf(b->out, "\"floor\": %.2f, ", floor);
 	fprintf(b->out, "\"how\": \"%s\"}", text);
-	fprintf(stderr, "%-44s %10.4g %10.4g %-9s %.3f\n", name, ours, peer, unit, ratio);
+	fprintf(stderr, "%-44s%-6s %10.4g %10.4g %-9s %.3f\n", name, near, ours, peer, unit, ratio);
 }
 
 void hash_row_of(struct bench *b, const char *name, const char *unit, double floor,

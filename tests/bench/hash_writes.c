@@ -26,8 +26,8 @@ void hash_inserts(struct bench *b, uint32_t words, uint32_t log2)
 	for (i = 0; i < b->rounds; i++) {
 		double peer = filling(PEER, words, log2, 0);
 
-		hash_note(&single, i, filling(OURS, words, log2, 0), peer);
-		hash_note(&batch, i, filling(OURS, words, log2, 1), peer);
+		hash_note(&single, i, filling(b->side, words, log2, 0), peer);
+		hash_note(&batch, i, filling(b->side, words, log2, 1), peer);
 	}
 	snprintf(name, sizeof(name), "inserts %u B %s", words * 8, hash_size(b, log2));
 	hash_row_of(
@@ -105,7 +105,7 @@ void hash_two_writers(struct bench *b)
 	struct result r;
 	uint64_t *keys, k;
 
-	hash_subject_open(&s, OURS, 2, b->small);
+	hash_subject_open(&s, b->side, 2, b->small);
 	keys = hash_must(s.n * 16);
 	for (k = 0; k < s.n; k++)
 		hash_key(keys + k * 2, 2, k);
@@ -115,7 +115,7 @@ void hash_two_writers(struct bench *b)
 		double took[3], plain[3];
 
 		for (threads = 1; threads <= 2; threads++) {
-			hash_subject_open(&s, OURS, 2, b->small);
+			hash_subject_open(&s, b->side, 2, b->small);
 			took[threads] = shared(b, &s, keys, threads);
 			hash_subject_close(&s);
 			plain[threads] = shared(b, NULL, NULL, threads);
@@ -149,7 +149,7 @@ static double limit_of(const struct bench *b, uint32_t side)
 
 void hash_sizes(struct bench *b)
 {
-	double ours = limit_of(b, OURS), peer = limit_of(b, PEER);
+	double ours = limit_of(b, b->side), peer = limit_of(b, PEER);
 	uint32_t words, i;
 	char name[64];
 
@@ -164,7 +164,7 @@ void hash_sizes(struct bench *b)
 		for (i = 0; i < 2; i++) {
 			struct subject s;
 
-			hash_subject_open(&s, i, words, b->small);
+			hash_subject_open(&s, i == OURS ? b->side : i, words, b->small);
 			hash_fill(&s, 0, s.n, 1);
 			index[i] = (double)s.side->index_bytes(s.t) / (double)s.n;
 			all[i] = (double)s.side->all_bytes(s.t) / (double)s.n;
@@ -182,6 +182,8 @@ void hash_sizes(struct bench *b)
 			 "has "
 			 "its entry, used or not); ratio above 1: ours is better");
 	}
+	if (b->side == NEAR)
+		return;
 	hash_row(b, "bytes per rule", "B", 0, hash_rule_bytes(b->smoke ? 10000 : 100000), 0, 0,
 		 "rules of a 5-tuple with one action: entry, host's and device's counters, its "
 		 "share of "

@@ -34,7 +34,7 @@
  *   -EBUSY    another writer is in the way, or has the slice alone: try later, or go without
  *   -ENOSPC   no room: the CPU's stock is empty, or no slot is within reach
  *   -EEXIST   put: the key is there;  -ENOENT  set, remove: it isn't
- *   -EINVAL   no exact table of so many words;  -EFAULT  a ref leaves the slice
+ *   -EINVAL   no exact table of so many words, or one of CXLT_EXACT_NEAR;  -EFAULT  a ref leaves the slice
  */
 #ifndef CXLTAB_EXACT_WRITE_H
 #define CXLTAB_EXACT_WRITE_H
@@ -108,7 +108,8 @@ CXLT_INLINE int cxlt_exact_begin(const struct cxlt_view *v, __u32 tuple, const _
 	op->array = cxlt_line(v, CXLT_GEO_REF(geo), op->mask + 1);
 	rc = 0;
 	if (((head >> 40) & 0xff) != CXLT_KIND_EXACT || ((head >> 32) & 0xff) != n_key ||
-	    (cxlt_load((const __u64 __arena *)&op->t->n_val) & 0xff) != n_val)
+	    (cxlt_load((const __u64 __arena *)&op->t->n_val) & 0xff) != n_val ||
+	    cxlt_load32(&op->t->sparse))
 		rc = -CXLT_EINVAL;
 	else if (!op->array)
 		rc = -CXLT_EFAULT;

@@ -192,7 +192,8 @@ struct cxlt_tuple {
 	__u8 idx[CXLT_KEY_MAX]; /* key word of each mask word, ascending; 0 in an exact table */
 	__u8 n_val;		/* exact: words of a value */
 	__u8 grow;		/* exact: the array may be doubled */
-	__u8 reserved[6];
+	__u8 reserved[2];
+	__u32 sparse; /* exact: mask of bucket indexes in an array that has entries between; 0: none */
 	/* line 1, writers; of rules only: what every writer adds to is what slows all of them */
 	__u64 count; /* entries, chained ones included; never too low */
 	__u64 slots; /* occupied slots */
@@ -255,6 +256,13 @@ enum {
 #define CXLT_META_EVENT	      (1ULL << 32)
 #define CXLT_META_OWNED(id)   ((__u64)(id) << 24)
 
+/*
+ * The indexes of buckets are the bits of this mask, in units of lines from the array's ref.  If
+ * `sparse` isn't 0, the array is made of pages of 64 lines: a few buckets, then entries of what is
+ * homed in them, so that one look-up stays in one page.
+ */
+#define CXLT_BUCKET_MASK(sparse, log2) ((sparse) ? (sparse) : (1U << ((log2) & 31)) - 1)
+
 struct cxlt_bucket {
 	__u64 slot[CXLT_BUCKET_SLOTS];
 	__u64 meta;
@@ -311,11 +319,11 @@ struct cxlt_counters {
  * that a sequence word never becomes something else (type stability).
  */
 struct cxlt_chunk {
-	__u8 kind; /* enum cxlt_kind */
-	__u8 pad;
+	__u8 kind;  /* enum cxlt_kind */
+	__u8 near;  /* CXLT_NEAR(), of that kind */
 	__u16 size; /* lines of an object, cells of an exact entry; CXLT_CHUNK_LINES in a span */
 	__u32 span; /* chunks of the span on its first chunk, else 0; 0 with used 0: free span */
-	__u64 reserved[3];
+	__u64 reserved[3]; /* of CXLT_KIND_NEAR: [0] as used[0] of a span; then bits, see below */
 	__u64 used[CXLT_CHUNK_LINES / 64]; /* bit per object, up to 256 of them */
 };
 
@@ -335,7 +343,22 @@ enum cxlt_kind {
 	CXLT_KIND_BUCKETS = 6, /* objects of 2^k lines, or spans of whole chunks */
 	CXLT_KIND_CHG = 7,     /* likewise */
 	CXLT_KIND_STOCK = 8,   /* likewise */
+	CXLT_KIND_NEAR = 9,    /* buckets with their entries between; spans of whole chunks */
 	CXLT_N_KINDS,
+};
+
+/*
+ * A page of CXLT_KIND_NEAR: 1 << g buckets, then entries of `cells` cells, as many as fit.  Their bits
+ * are the 384 that begin at reserved[1], 96 for each page of the chunk.
+ */
+#define CXLT_NEAR(g, cells)  ((g) << 5 | (cells))
+#define CXLT_NEAR_LOG2(n)    ((n) >> 5)
+#define CXLT_NEAR_CELLS(n)   ((n) & 31)
+#define CXLT_NEAR_ENTRIES(n) ((128U - (2U << CXLT_NEAR_LOG2(n))) / CXLT_NEAR_CELLS(n))
+
+enum {
+	CXLT_PAGE_LINES = 64, /* of 4 KiB, as the machines' are */
+	CXLT_PAGE_BITS = 96,
 };
 
 /* A change word: generation 48 | pending 16. */

@@ -129,11 +129,21 @@ __u64 cxlt_table_rules(const struct cxlt_slice *, __u32 table);
 __u32 cxlt_table_tuples(const struct cxlt_slice *, __u32 table);
 
 /*
- * Exact tables.  `entries` is the capacity that is laid out at once (90% load); grow != 0 lets
- * the table double when it is full.  Names are up to 23 bytes.
+ * Exact tables.  `entries` is the capacity that is laid out at once (90% load).  Names are up to 23
+ * bytes.  What a table is like is decided once; it either grows or has its entries near, or neither.
  */
+enum {
+	CXLT_EXACT_GROW = 1, /* the table doubles when it is full */
+	/*
+	 * Most entries lie in the page (4 KiB) of their bucket, so a look-up is one walk over page
+	 * tables and not two.  No stocks: BPF programs can look up and not write.  Entries of at most
+	 * 13 cells; larger ones are placed as usual.
+	 */
+	CXLT_EXACT_NEAR = 2,
+};
+
 int cxlt_exact_create(struct cxlt_writer *, const char *name, __u32 n_key, __u32 n_val,
-		      __u64 entries, int grow);
+		      __u64 entries, int flags);
 /* Ref of the table's tuple, for cxlt_exact_find(); 0 if there is none. */
 __u32 cxlt_exact_open(const struct cxlt_slice *, const char *name);
 int cxlt_exact_insert(struct cxlt_writer *, __u32 tuple, const __u64 *key, const __u64 *val);
