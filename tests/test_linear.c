@@ -651,7 +651,7 @@ static void finish(struct world *w)
 		__u32 log2 = CXLT_GEO_LOG2(t->geo);
 
 		cr_expect_geq(7ULL << log2, there, "it has not grown");
-			cr_expect_eq(after.used[CXLT_KIND_BUCKETS], 1ULL << log2);
+		cr_expect_eq(after.used[CXLT_KIND_BUCKETS], 1ULL << log2);
 		w->before.used[CXLT_KIND_BUCKETS] = after.used[CXLT_KIND_BUCKETS];
 	}
 	cr_expect(fixture_same_usage(&w->before, &after), "%s",
