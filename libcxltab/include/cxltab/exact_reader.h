@@ -22,6 +22,8 @@
 
 #include <cxltab/exact.h>
 
+#ifndef __BPF__
+
 struct cxlt_exact_reader {
 	const struct cxlt_view *view;
 	const struct cxlt_tuple *t;
@@ -353,5 +355,7 @@ CXLT_INLINE __u32 cxlt_exact_find_batch(const struct cxlt_view *v, __u32 tuple,
 	__atomic_store_n(&cxlt_exact_clock, r.clock, __ATOMIC_RELAXED);
 	return hits;
 }
+
+#endif /* __BPF__ */
 
 #endif
