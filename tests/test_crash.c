@@ -243,7 +243,7 @@ static void child_op(void *arg)
 }
 
 /* A slice with rules, chains, shadows, and an exact table that is almost full. */
-static void furnish(const char *name)
+static void furnish(const char *name, int flags)
 {
 	struct cxlt_slice_config cfg = {.size = SIZE, .chg_log2 = 4};
 	struct cxlt_rule_spec spec;
@@ -262,8 +262,7 @@ static void furnish(const char *name)
 		cr_assert_geq(cxlt_rule_add(x.f.w, &spec), 0, "%s", cxlt_error_text());
 		oracle_add(&x.before, &spec);
 	}
-	cr_assert_eq(cxlt_exact_create(x.f.w, "t", 1, 1, 22, rnd_below(&x.r, 2) * CXLT_EXACT_NEAR),
-		     0, "%s", cxlt_error_text());
+	cr_assert_eq(cxlt_exact_create(x.f.w, "t", 1, 1, 22, flags), 0, "%s", cxlt_error_text());
 	x.table = cxlt_exact_open(x.f.s, "t");
 	for (__u64 i = 0, n = 0; n < EXACT_KEYS && i < 60; i++) {
 		__u64 val = 1000 + i;
@@ -318,7 +317,7 @@ Test(crash, a_rule_change_can_die_at_every_store, .timeout = 120)
 {
 	__u32 rounds = rnd_scaled(2);
 
-	furnish("crash/a_rule_change");
+	furnish("crash/a_rule_change", 0);
 	for (__u32 i = 0; i < rounds; i++) {
 		rule_op("add a rule", 0);
 		die_everywhere();
@@ -335,7 +334,7 @@ Test(crash, a_rule_change_can_die_at_every_store, .timeout = 120)
 /* Of a bundle all is there or nothing, wherever it dies; a dead one leaves no room taken. */
 Test(crash, a_bundle_can_die_at_every_store, .timeout = 200)
 {
-	furnish("crash/a_bundle");
+	furnish("crash/a_bundle", 0);
 	for (int i = 0; i < 3; i++) {
 		for (int j = 0; j < BUNDLE; j++) {
 			/* Adds, and what is there: replaced, modified, deleted, deleted and added anew. */
@@ -374,7 +373,7 @@ Test(crash, a_bundle_can_die_at_every_store, .timeout = 200)
 
 Test(crash, first_and_last_rule_of_a_mask_can_die_at_every_store, .timeout = 120)
 {
-	furnish("crash/first_and_last");
+	furnish("crash/first_and_last", 0);
 	rule_op("add a rule with a new mask", 0);
 	memset(&x.op.spec.mask, 0, sizeof(x.op.spec.mask));
 	x.op.spec.mask.w[CXLT_W_REG23] = 0x123456789;
@@ -399,7 +398,7 @@ Test(crash, growth_of_a_tuple_can_die_at_every_store, .timeout = 120)
 	struct cxlt_table *table;
 	__u32 i;
 
-	furnish("crash/growth");
+	furnish("crash/growth", 0);
 	/* 12 rules in the 14 slots of a new tuple: the next one doubles it. */
 	for (i = 0; i < 13; i++) {
 		rule_op("double a tuple's buckets", 0);
@@ -481,7 +480,7 @@ Test(crash, an_exact_change_can_die_at_every_store, .timeout = 120)
 {
 	__u32 displaced = 0;
 
-	furnish("crash/an_exact_change");
+	furnish("crash/an_exact_change", 0);
 	for (__u32 i = 0; displaced < 6 && i < 500; i++) {
 		int k;
 
@@ -519,9 +518,32 @@ Test(crash, an_exact_change_can_die_at_every_store, .timeout = 120)
 	fixture_close(&x.f);
 }
 
+/* An entry's bit is in its page's chunk. */
+Test(crash, a_change_near_its_bucket_can_die_at_every_store, .timeout = 120)
+{
+	furnish("crash/near", CXLT_EXACT_NEAR);
+	for (__u32 i = 0; i < 3; i++) {
+		__u64 key;
+
+		delete_some_exact();
+		key = x.op.key[0];
+		die_everywhere();
+		x.op.kind = 3;
+		x.op.name = "insert near its bucket";
+		x.op.key[0] = key;
+		x.op.key[1] = 7777 + i;
+		die_everywhere();
+		x.op.kind = 4;
+		x.op.name = "modify near its bucket";
+		x.op.key[1] = 8888 + i;
+		die_everywhere();
+	}
+	fixture_close(&x.f);
+}
+
 Test(crash, a_stock_can_be_left_half_made_or_half_full, .timeout = 120)
 {
-	furnish("crash/stock");
+	furnish("crash/stock", 0);
 	x.op.kind = 7;
 	x.op.name = "make a stock";
 	x.op.key[0] = 3;

@@ -119,7 +119,8 @@ static bool win(const struct cxlt_alloc *a, __u64 *used, __u32 object)
 }
 
 enum {
-	AHEAD = 2, /* objects */
+	AHEAD = 2,	   /* objects, at least */
+	AHEAD_BYTES = 512, /* and so many bytes */
 };
 
 static void fetch(const char *at, __u32 bytes)
@@ -133,7 +134,7 @@ static void fetch(const char *at, __u32 bytes)
 /* A free object of chunk i, marked used; 0 if the chunk is full. */
 static __u32 take(struct cxlt_slice *s, const struct cxlt_alloc *a, __u32 i, int kind, __u32 size)
 {
-	__u32 n = CXLT_CHUNK_OBJECTS(kind, size), unit = CXLT_LINE / per_line(kind), w;
+	__u32 n = CXLT_CHUNK_OBJECTS(kind, size), unit = CXLT_LINE / per_line(kind), w, ahead;
 	__u64 *bits = cxlt_chunk_used(s, i);
 
 	for (w = 0; w * 64 < n; w++) {
@@ -149,7 +150,10 @@ static __u32 take(struct cxlt_slice *s, const struct cxlt_alloc *a, __u32 i, int
 				continue;
 			}
 			/* The next one will be wanted soon, and is cold. */
-			fetch((char *)cxlt_at(s, chunk_ref(s, i)) + (object + AHEAD) * size * unit,
+			ahead = AHEAD * size * unit;
+			if (ahead < AHEAD_BYTES)
+				ahead = AHEAD_BYTES;
+			fetch((char *)cxlt_at(s, chunk_ref(s, i)) + object * size * unit + ahead,
 			      size * unit);
 			return chunk_ref(s, i) * per_line(kind) + object * size;
 		}
@@ -307,29 +311,89 @@ void cxlt_free_cells(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
 	give(s, a, CXLT_KIND_EXACT, ref);
 }
 
+/* The free entry of this page that would be taken; ~0 if there is none. */
+static __u32 free_in_page(const struct cxlt_slice *s, __u32 page)
+{
+	const __u64 *bits = cxlt_chunk_used(s, page / 4);
+	__u32 bit = page % 4 * CXLT_PAGE_BITS;
+	__u32 end = bit + CXLT_NEAR_ENTRIES(chunk_at(s, page / 4)->near), w;
+
+	for (w = bit / 64; w * 64 < end; w++) {
+		__u64 free = ~cxlt_load(&bits[w]);
+
+		if (w * 64 < bit)
+			free &= ~0ULL << (bit % 64);
+		if (end - w * 64 < 64)
+			free &= (1ULL << (end % 64)) - 1;
+		if (free)
+			return w * 64 + (__u32)__builtin_ctzll(free);
+	}
+	return ~0U;
+}
+
+static __u32 near_ref(const struct cxlt_slice *s, __u32 page, __u32 object)
+{
+	__u8 near = chunk_at(s, page / 4)->near;
+
+	return (s->dir.chunk0 + page * CXLT_PAGE_LINES) * 2 + (2U << CXLT_NEAR_LOG2(near)) +
+	       (object - page % 4 * CXLT_PAGE_BITS) * CXLT_NEAR_CELLS(near);
+}
+
 __u32 cxlt_alloc_in_page(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
 {
-	__u32 page = (ref - s->dir.chunk0) / CXLT_PAGE_LINES, i = page / 4, bit, end, n;
-	__u64 *bits = cxlt_chunk_used(s, i);
-	__u8 near = chunk_at(s, i)->near;
+	__u32 page = (ref - s->dir.chunk0) / CXLT_PAGE_LINES, object;
 
-	bit = page % 4 * CXLT_PAGE_BITS;
-	end = bit + CXLT_NEAR_ENTRIES(near);
-	for (n = bit; n < end; n = n / 64 * 64 + 64) {
-		__u64 mine = ~0ULL << (n % 64), free;
+	while ((object = free_in_page(s, page)) != ~0U)
+		if (win(a, cxlt_chunk_used(s, page / 4), object))
+			return near_ref(s, page, object);
+	return 0;
+}
 
-		if (end - n / 64 * 64 < 64)
-			mine &= (1ULL << (end % 64)) - 1;
-		while ((free = ~cxlt_load(&bits[n / 64]) & mine) != 0) {
-			__u32 object = n / 64 * 64 + (__u32)__builtin_ctzll(free);
+void cxlt_alloc_ahead(const struct cxlt_slice *s, __u32 ref)
+{
+	__u32 page = (ref - s->dir.chunk0) / CXLT_PAGE_LINES, object = free_in_page(s, page);
 
-			if (win(a, bits, object))
-				return (s->dir.chunk0 + page * CXLT_PAGE_LINES) * 2 +
-				       (2U << CXLT_NEAR_LOG2(near)) +
-				       (object - bit) * CXLT_NEAR_CELLS(near);
+	if (object != ~0U)
+		fetch((char *)cxlt_exact_at(s, near_ref(s, page, object)),
+		      CXLT_NEAR_CELLS(chunk_at(s, page / 4)->near) * CXLT_CELL);
+}
+
+/* Wins up to n bits of one word at once. */
+static __u64 win_some(const struct cxlt_alloc *a, __u64 *word, __u64 valid, __u32 n)
+{
+	__u64 free = ~cxlt_load(word) & valid, want = 0, was;
+
+	for (; free && n; n--, free &= free - 1)
+		want |= free & -free;
+	if (!want)
+		return 0;
+	if (!a->alone)
+		return want & ~cxlt_fetch_or(word, want);
+	was = cxlt_load(word);
+	cxlt_store(word, was | want);
+	return want & ~was;
+}
+
+__u32 cxlt_alloc_some(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 cells, __u32 *refs, __u32 n)
+{
+	__u32 got = 0, i = a->hint[CXLT_KIND_EXACT][cells] - 1, w, objects;
+
+	if (a->recent[CXLT_KIND_EXACT].n || i >= cxlt_device_chunks(s) ||
+	    !is_class(chunk_at(s, i), CXLT_KIND_EXACT, cells))
+		return 0;
+	objects = CXLT_CHUNK_OBJECTS(CXLT_KIND_EXACT, cells);
+	for (w = 0; w * 64 < objects && got < n; w++) {
+		__u64 valid = objects - w * 64 < 64 ? (1ULL << (objects % 64)) - 1 : ~0ULL;
+		__u64 won = win_some(a, &cxlt_chunk_used(s, i)[w], valid, n - got);
+
+		for (; won; won &= won - 1) {
+			refs[got] = chunk_ref(s, i) * 2 +
+				    (w * 64 + (__u32)__builtin_ctzll(won)) * cells;
+			fetch((char *)cxlt_exact_at(s, refs[got]), cells * CXLT_CELL);
+			got++;
 		}
 	}
-	return 0;
+	return got;
 }
 
 /*

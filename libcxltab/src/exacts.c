@@ -144,17 +144,25 @@ static __u32 entry_alloc(struct cxlt_writer *w, const struct cxlt_tuple *t, __u6
 				       cxlt_exact_cells(t->n_words, t->n_val), CXLT_PLACE_DEVICE);
 }
 
-static __u32 entry_new(struct cxlt_writer *w, const struct cxlt_tuple *t, __u64 hash,
-		       const __u64 *key, const __u64 *val)
+/* A change of one entry. */
+struct op {
+	struct cxlt_tuple *t;
+	const __u64 *key, *val;
+	__u64 hash;
+	__u32 ref; /* of cells that were taken for it, or 0 */
+};
+
+static __u32 entry_new(struct cxlt_writer *w, const struct op *op)
 {
-	struct cxlt_slice *s = w->slice;
-	__u32 ref = entry_alloc(w, t, hash), i, n_val = t->n_val;
+	const struct cxlt_tuple *t = op->t;
+	const __u64 *key = op->key, *val = op->val;
+	__u32 ref = op->ref ? op->ref : entry_alloc(w, t, op->hash), i, n_val = t->n_val;
 	struct cxlt_exact *e;
 	__u64 seq;
 
 	if (!ref)
 		return 0;
-	e = cxlt_exact_at(s, ref);
+	e = cxlt_exact_at(w->slice, ref);
 	seq = e->seq | 1;
 	cxlt_store_release(&e->seq, seq);
 	cxlt_write_barrier();
@@ -184,13 +192,6 @@ static struct cxlt_tuple *tuple_of(const struct cxlt_slice *s, __u32 ref)
 
 enum {
 	ROUNDS = 8, /* of making room, which others may take */
-};
-
-/* A change of one entry. */
-struct op {
-	struct cxlt_tuple *t;
-	const __u64 *key, *val;
-	__u64 hash;
 };
 
 /* One look and, if the key is absent and a slot free, one store; -ENOSPC: no slot is. */
@@ -229,7 +230,7 @@ static int op_insert(struct cxlt_writer *w, void *arg)
 {
 	const struct op *op = arg;
 	struct cxlt_tuple *t = op->t;
-	__u32 ref = entry_new(w, t, op->hash, op->key, op->val);
+	__u32 ref = entry_new(w, op);
 	int rc;
 
 	if (!ref)
@@ -252,7 +253,7 @@ static int op_insert(struct cxlt_writer *w, void *arg)
 static int op_modify(struct cxlt_writer *w, void *arg)
 {
 	const struct op *op = arg;
-	__u32 ref = entry_new(w, op->t, op->hash, op->key, op->val), old = 0;
+	__u32 ref = entry_new(w, op), old = 0;
 	struct cxlt_place_of place;
 	struct cxlt_hold hold;
 	int rc;
@@ -301,6 +302,27 @@ static int op_delete(struct cxlt_writer *w, void *arg)
 	return rc;
 }
 
+/*
+ * Before the first is stored, the home buckets of all are on their way, and in pages the entries.  Geo
+ * may still move: then it was in vain.
+ */
+static void look_ahead(struct cxlt_writer *w, struct op *op, __u32 n)
+{
+	const struct cxlt_tuple *t = op->t;
+	__u64 geo = cxlt_load(&t->geo);
+	__u32 i, mask = CXLT_BUCKET_MASK(t->sparse, CXLT_GEO_LOG2(geo));
+
+	for (i = 0; i < n; i++) {
+		__u32 ref;
+
+		op[i].hash = cxlt_hash_body(w->slice, t, op[i].key);
+		ref = CXLT_GEO_REF(geo) + ((__u32)op[i].hash & mask);
+		__builtin_prefetch(cxlt_at(w->slice, ref), 1);
+		if (t->sparse && n > 1)
+			cxlt_alloc_ahead(w->slice, ref);
+	}
+}
+
 static int run(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64 *val,
 	       cxlt_change_fn *fn)
 {
@@ -308,7 +330,7 @@ static int run(struct cxlt_writer *w, __u32 tuple, const __u64 *key, const __u64
 
 	if (!op.t)
 		return cxlt_fail(-EINVAL, "line %u is no exact table", tuple);
-	op.hash = cxlt_hash_body(w->slice, op.t, key);
+	look_ahead(w, &op, 1);
 	return cxlt_change_run(w, fn, &op);
 }
 
@@ -327,17 +349,29 @@ int cxlt_exact_delete(struct cxlt_writer *w, __u32 tuple, const __u64 *key)
 	return run(w, tuple, key, NULL, op_delete);
 }
 
-/* The home buckets of the next ones are on their way before the first is stored. */
-static void look_ahead(struct cxlt_writer *w, struct cxlt_tuple *t, struct op *op, __u32 n)
+/* Cells for all of them, at one go if that is possible. */
+static void take_ahead(struct cxlt_writer *w, struct op *op, __u32 n)
 {
-	__u64 geo = cxlt_load(&t->geo);
-	__u32 i, mask = cxlt_tuple_mask(t);
+	const struct cxlt_tuple *t = op->t;
+	__u32 refs[CXLT_EXACT_BATCH], i, got = 0;
 
-	for (i = 0; i < n; i++) {
-		op[i].hash = cxlt_hash_body(w->slice, t, op[i].key);
-		__builtin_prefetch(
-			cxlt_at(w->slice, CXLT_GEO_REF(geo) + ((__u32)op[i].hash & mask)), 1);
-	}
+	if (!t->sparse)
+		got = cxlt_alloc_some(w->slice, &w->alloc, cxlt_exact_cells(t->n_words, t->n_val),
+				      refs, n);
+	for (i = 0; i < n; i++)
+		op[i].ref = i < got ? refs[i] : 0;
+}
+
+/* What op[0] took, op_insert() has given back or will take anew. */
+static void give_back(struct cxlt_writer *w, struct op *op, __u32 n)
+{
+	__u32 i;
+
+	for (i = 1; i < n; i++)
+		if (op[i].ref)
+			cxlt_free_cells(w->slice, &w->alloc, op[i].ref);
+	for (i = 0; i < n; i++)
+		op[i].ref = 0;
 }
 
 /* op[0 … n) in changes beside others, as long as that goes; the number inserted, or -errno. */
@@ -351,11 +385,13 @@ static long insert_some(struct cxlt_writer *w, struct op *op, __u32 n)
 		rc = cxlt_change_enter(w);
 		if (rc)
 			break;
-		look_ahead(w, op[0].t, op + i, n - i);
+		look_ahead(w, op + i, n - i);
+		take_ahead(w, op + i, n - i);
 		while (i < n && !(rc = op_insert(w, &op[i]))) {
 			done++;
 			i++;
 		}
+		give_back(w, op + i, n - i);
 		cxlt_change_leave(w);
 		if (rc == CXLT_ALONE)
 			rc = cxlt_change_run(w, op_insert, &op[i]);

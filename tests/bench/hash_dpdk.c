@@ -37,6 +37,7 @@ static int populate(const struct rte_memseg_list *msl, const struct rte_memseg *
 {
 	if (madvise(ms->addr, ms->len, MADV_POPULATE_WRITE))
 		hash_die("DPDK's memory", strerror(errno));
+	hash_touch(ms->addr, ms->len);
 	return 0;
 }
 

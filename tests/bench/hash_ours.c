@@ -29,13 +29,15 @@ static struct cxlt_slice *slice_of(uint64_t size)
 {
 	const struct cxlt_slice_config config = {.size = size};
 	struct cxlt_slice *s;
+	uint64_t bytes;
 
 	if (cxlt_slice_create_memfd("bench", &config, &s))
 		hash_die("slice", cxlt_error_text());
 	/* Its pages are there, as DPDK's are: the kernel's work isn't measured. */
-	if (madvise(cxlt_slice_base(s), (uint64_t)cxlt_slice_header(s)->n_lines * CXLT_LINE,
-		    MADV_POPULATE_WRITE))
+	bytes = (uint64_t)cxlt_slice_header(s)->n_lines * CXLT_LINE;
+	if (madvise(cxlt_slice_base(s), bytes, MADV_POPULATE_WRITE))
 		hash_die("slice", strerror(errno));
+	hash_touch(cxlt_slice_base(s), bytes);
 	return s;
 }
 

@@ -53,6 +53,12 @@ void hash_dpdk_start(uint32_t mib);
 /* Bytes per installed rule of OpenFlow's 5-tuple, everything included. */
 double hash_rule_bytes(uint32_t n);
 
+/*
+ * Stores to each page what it holds.  Under a hypervisor with shadow page tables a page that is
+ * populated still faults at its first store; that isn't measured.
+ */
+void hash_touch(void *at, uint64_t bytes);
+
 void hash_die(const char *what, const char *why) __attribute__((noreturn));
 
 #endif
