@@ -56,6 +56,9 @@ $(O)/.dpdk: FORCE
 	@mkdir -p $(@D)
 	@pkg-config --modversion libdpdk | cmp -s - $@ || pkg-config --modversion libdpdk >$@
 
+# Benchmarks whose rows and medians are those of rows.h.
+$(O)/tests/bench/bench_bundle: $(O)/obj/tests/bench/rows.o
+
 # $(call select,NAMES,FILES,PREFIX): the FILES whose base name is PREFIX and one of NAMES ('*' is any text).
 named = $(strip $(foreach n,$(1),$(foreach f,$(2),\
 	$(if $(filter $(3)$(subst *,%,$(n)),$(basename $(notdir $(f)))),$(f)))))
