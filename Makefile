@@ -7,6 +7,7 @@ include mk/config.mk
 include mk/bpf.mk
 include mk/user.mk
 include mk/tests.mk
+include mk/ovs.mk
 include mk/demo.mk
 include mk/style.mk
 include mk/install.mk

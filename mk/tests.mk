@@ -57,7 +57,7 @@ $(O)/.dpdk: FORCE
 	@pkg-config --modversion libdpdk | cmp -s - $@ || pkg-config --modversion libdpdk >$@
 
 # Benchmarks whose rows and medians are those of rows.h.
-$(O)/tests/bench/bench_bundle: $(O)/obj/tests/bench/rows.o
+$(O)/tests/bench/bench_classifier $(O)/tests/bench/bench_bundle: $(O)/obj/tests/bench/rows.o
 
 # $(call select,NAMES,FILES,PREFIX): the FILES whose base name is PREFIX and one of NAMES ('*' is any text).
 named = $(strip $(foreach n,$(1),$(foreach f,$(2),\

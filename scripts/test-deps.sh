@@ -17,6 +17,7 @@ tcpdump
 python3-scapy
 openvswitch-switch
 libdpdk-dev
+openvswitch-source
 strace
 shellcheck
 cppcheck
