@@ -211,8 +211,7 @@ static void delete_all(struct run *x)
 		return;
 	cr_expect_eq(u.used[CXLT_KIND_TUPLE], 0, "%llu", u.used[CXLT_KIND_TUPLE]);
 	cr_expect_eq(u.used[CXLT_KIND_BUCKETS], 0, "%llu", u.used[CXLT_KIND_BUCKETS]);
-	/* An empty list of each table may stay. */
-	cr_expect_leq(u.used[CXLT_KIND_LIST], x->n_tables, "%llu", u.used[CXLT_KIND_LIST]);
+	cr_expect_eq(u.used[CXLT_KIND_LIST], 0, "%llu", u.used[CXLT_KIND_LIST]);
 }
 
 Test(table, agrees_with_the_oracle, .timeout = 120)

@@ -164,6 +164,12 @@ int cxlt_list_publish(struct change *c, int prio)
 
 	if (!list_sound(c))
 		return cxlt_fail(-EUCLEAN, "table %u's list of tuples is damaged", c->table);
+	/* The last tuple needs no list to go; deleting never needs memory. */
+	if (placed && n == 1 && CXLT_ITEM_REF(items[0]) == c->tref) {
+		cxlt_store_release(&c->t->list, CXLT_LIST(0, 0, gen + 1));
+		cxlt_free_lines(c->s, &c->w->alloc, old);
+		return 0;
+	}
 	while (8U << log2 < n + 1)
 		log2++;
 	ref = cxlt_alloc_lines(c->s, &c->w->alloc, CXLT_KIND_LIST, log2);
