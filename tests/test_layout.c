@@ -74,7 +74,9 @@ Test(layout, control_and_intents)
 		       M(cxlt_control, owner, 64, 8), M(cxlt_control, handoffs, 72, 8),
 		       M(cxlt_control, turns, 80, 8), M(cxlt_control, ids, 88, 8),
 		       M(cxlt_control, pad1, 96, 32), M(cxlt_control, next_tuple, 128, 8),
-		       M(cxlt_control, resizes, 136, 8), M(cxlt_control, pad2, 144, 112));
+		       M(cxlt_control, resizes, 136, 8), M(cxlt_control, promotions, 144, 8),
+		       M(cxlt_control, demotions, 152, 8), M(cxlt_control, hands, 160, 8),
+		       M(cxlt_control, pad2, 168, 88));
 	EXPECT_MEMBERS(struct cxlt_intent, 64, M(cxlt_intent, op, 0, 8), M(cxlt_intent, arg, 8, 32),
 		       M(cxlt_intent, pid, 40, 8), M(cxlt_intent, comm, 48, 16));
 }
@@ -118,7 +120,10 @@ Test(layout, entries_counters_and_chunks)
 	cr_expect_eq(sizeof(((struct cxlt_stock *)0)->ref[0]), 4);
 	EXPECT_MEMBERS(struct cxlt_counter_line, 64, M(cxlt_counter_line, packets, 0, 8),
 		       M(cxlt_counter_line, bytes, 8, 8), M(cxlt_counter_line, used, 16, 8),
-		       M(cxlt_counter_line, pad, 24, 40));
+		       M(cxlt_counter_line, moved_packets, 24, 8),
+		       M(cxlt_counter_line, moved_bytes, 32, 8),
+		       M(cxlt_counter_line, before, 40, 8), M(cxlt_counter_line, mark, 48, 8),
+		       M(cxlt_counter_line, marked, 56, 8));
 	EXPECT_MEMBERS(struct cxlt_counters, 128, M(cxlt_counters, host, 0, 64),
 		       M(cxlt_counters, device, 64, 64));
 	EXPECT_MEMBERS(struct cxlt_chunk, 64, M(cxlt_chunk, kind, 0, 1), M(cxlt_chunk, near, 1, 1),

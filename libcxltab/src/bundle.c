@@ -125,8 +125,8 @@ static void bury(struct cxlt_writer *w, const struct cxlt_bundle_item *item)
 
 	cxlt_spec_of(&spec, t, e);
 	cxlt_entry_unlink(w, item->tuple, item->ref);
-	if (item->own_counters && counters)
-		cxlt_free_object(w->slice, &w->alloc, counters);
+	if (item->own_counters)
+		cxlt_counters_free(w->slice, &w->alloc, counters);
 	if (item->own_shadow)
 		cxlt_shadow_remove(w, &spec);
 }

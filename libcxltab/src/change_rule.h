@@ -28,6 +28,7 @@ struct change {
 	struct cxlt_tuple *tuple;
 	__u64 hash;
 	__u64 *chg;
+	__u32 lines;  /* of an entry that is moved */
 	bool emptied; /* the tuple has lost its last rule */
 };
 
@@ -95,6 +96,16 @@ int cxlt_change_remove(struct change *, struct chain *);
 
 /* Alone: takes one entry out of its chain and frees it, and its tuple if that was the last one. */
 void cxlt_entry_unlink(struct cxlt_writer *, __u32 tref, __u32 ref);
+
+/*
+ * Puts a copy of entry `old` into `mine`, which has c->lines, in its place, and frees it.  Its counters
+ * are succeeded by `fresh` if that lies in the other domain; *used says so.  -ENOENT if it is no longer
+ * there; -ENOSPC if it would need fresh counters; -EAGAIN if those that it has aren't settled.  Then
+ * nothing has happened, and `mine` is free again.
+ */
+int cxlt_entry_move(struct change *, __u32 old, __u32 mine, __u32 fresh, bool *used);
+/* Settles the counters of an entry, if it is still there. */
+int cxlt_entry_settle(struct change *, __u32 ref);
 
 /* bundle.c; alone */
 CXLT_INLINE bool cxlt_in_bundle(const struct change *c)

@@ -142,6 +142,18 @@ static void audit_rule(struct audit *a, const struct cxlt_tuple *t, const struct
 		complain(a, "rule at line %u: no shadow, and the device isn't told", ref);
 }
 
+/* Counters that a moved rule had: they are its own as well, until it is settled. */
+static void audit_before(struct audit *a, __u32 ref)
+{
+	struct cxlt_counters *c = cxlt_at(a->s, ref);
+	__u64 before = cxlt_load(&c->host.before);
+
+	if (!before || mark(a, (__u32)before, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "counters"))
+		return;
+	if (a->fix)
+		cxlt_store_release(&c->host.before, 0);
+}
+
 /* The entry in slot (bucket, i): its own marks, its chain, the place of its key. */
 static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 *count)
 {
@@ -177,8 +189,9 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 			complain(a, "rule at line %u: odd sequence, wrong tuple or order", ref);
 			return hop > 0;
 		}
-		if (e->counters)
-			mark(a, e->counters, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "rule");
+		if (e->counters &&
+		    mark(a, e->counters, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "rule"))
+			audit_before(a, e->counters);
 		audit_rule(a, t, e, ref);
 		if (e->prio == prio && cxlt_load(&e->to) > from)
 			complain(a, "rule at line %u: another one has its match and priority", ref);

@@ -112,6 +112,23 @@ __u32 cxlt_alloc_some(struct cxlt_slice *, struct cxlt_alloc *, __u32 cells, __u
 /* Chunks whose lines all lie in the device domain. */
 __u32 cxlt_device_chunks(const struct cxlt_slice *);
 
+/* counters.c: of rules. */
+struct cxlt_counted {
+	__u64 packets[2], bytes[2], used[2]; /* [0] host, [1] device */
+};
+
+/* All that was counted on `ref` and, if the rule was moved, before; zeros if there are none. */
+void cxlt_counters_read(const struct cxlt_slice *, __u32 ref, struct cxlt_counted *out);
+__u64 cxlt_counters_packets(const struct cxlt_slice *, __u32 ref);
+/* Zeroed; 0 if there are none. */
+__u32 cxlt_counters_new(struct cxlt_slice *, struct cxlt_alloc *, int place);
+/* With those before; 0 is none. */
+void cxlt_counters_free(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
+/* New counters go on where `old` are; false if others are before those still. */
+bool cxlt_counters_succeed(struct cxlt_slice *, __u32 ref, __u32 old, __u64 now);
+/* No packet counts on those before any more: they go. */
+void cxlt_counters_settle(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
+
 /* hold.c: locks on the buckets of one key. */
 struct cxlt_hold {
 	struct cxlt_writer *w;

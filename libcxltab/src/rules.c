@@ -73,17 +73,8 @@ static void rule_free(struct change *c, __u32 ref)
 static __u32 counters_alloc(struct change *c, __u32 rule)
 {
 	bool host = rule >= c->s->header.dev_lines;
-	__u32 ref, i;
-	__u64 *w;
 
-	ref = cxlt_alloc_object(c->s, &c->w->alloc, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES,
-				host ? CXLT_PLACE_HOST : CXLT_PLACE_DEVICE);
-	if (!ref)
-		return 0;
-	w = cxlt_at(c->s, ref);
-	for (i = 0; i < CXLT_COUNTER_LINES * CXLT_LINE_WORDS; i++)
-		cxlt_store(&w[i], 0);
-	return ref;
+	return cxlt_counters_new(c->s, &c->w->alloc, host ? CXLT_PLACE_HOST : CXLT_PLACE_DEVICE);
 }
 
 /* Fills a free entry; published by the slot or the `next` that will name it. */
@@ -400,6 +391,82 @@ void cxlt_entry_unlink(struct cxlt_writer *w, __u32 tref, __u32 ref)
 		cxlt_tuple_destroy(&c);
 }
 
+/* The chain's index of entry `ref`; false if it is no longer there. */
+static bool chain_at(struct chain *ch, __u32 ref)
+{
+	for (ch->at = 0; ch->at < ch->n && ch->ref[ch->at] != ref; ch->at++)
+		;
+	ch->found = ch->at < ch->n;
+	return ch->found;
+}
+
+/* Entry e as it shall be in `mine`, and what it shall count on there. */
+static int entry_copy(struct change *c, const struct cxlt_rule *e, __u32 mine, __u32 fresh,
+		      bool *used)
+{
+	__u32 dev = c->s->header.dev_lines, old = e->counters;
+	struct content x = {
+		.cookie = e->cookie,
+		.created = e->created,
+		.counters = old,
+		.flags = e->flags,
+		.n_prog = e->n_prog,
+		.prog = &e->body[c->n_words],
+	};
+
+	if (e->prio != c->prio || e->to != ~0ULL || rule_lines(c->n_words, x.n_prog) > c->lines)
+		return -ENOENT;
+	*used = fresh && old && (fresh < dev) != (old < dev);
+	if (*used && !cxlt_counters_succeed(c->s, fresh, old, now_ns()))
+		return -EAGAIN;
+	if (!*used && mine < dev && old >= dev)
+		return -ENOSPC;
+	if (*used)
+		x.counters = fresh;
+	rule_fill(c, mine, c->prio, &x);
+	return 0;
+}
+
+int cxlt_entry_move(struct change *c, __u32 old, __u32 mine, __u32 fresh, bool *used)
+{
+	const struct cxlt_rule *e = cxlt_at(c->s, old);
+	struct cxlt_hold h;
+	struct chain ch;
+	int rc = cxlt_hold(c->w, c->tuple, c->hash, &h);
+
+	if (rc)
+		return rc;
+	/* A change of this match beside us goes by the same word, used or not (cxlt_chg_ready()). */
+	c->chg = cxlt_chg_at(c->s, c->table, c->value, c->mask);
+	do {
+		/* All anew each time: if home was let go, the lines may be another rule's by now. */
+		chain_read(c, &h, &ch);
+		rc = chain_at(&ch, old) ? entry_copy(c, e, mine, fresh, used) : -ENOENT;
+		if (!rc)
+			rc = chain_store(c, &ch, &h, mine);
+	} while (rc == 1);
+	if (rc != -EBUSY && rc != CXLT_ALONE)
+		cxlt_hold_end(&h);
+	rule_free(c, rc ? mine : old);
+	return rc;
+}
+
+int cxlt_entry_settle(struct change *c, __u32 ref)
+{
+	struct cxlt_hold h;
+	struct chain ch;
+	int rc = cxlt_hold(c->w, c->tuple, c->hash, &h);
+
+	if (rc)
+		return rc;
+	chain_read(c, &h, &ch);
+	if (chain_at(&ch, ref))
+		cxlt_counters_settle(c->s, &c->w->alloc,
+				     ((const struct cxlt_rule *)cxlt_at(c->s, ref))->counters);
+	cxlt_hold_end(&h);
+	return ch.found ? 0 : -ENOENT;
+}
+
 bool cxlt_change_tuple(struct change *c)
 {
 	if (!cxlt_tuple_lookup(c))
@@ -467,8 +534,7 @@ static __u32 flags_of(const struct cxlt_writer *w, const struct cxlt_rule_spec *
 
 static void free_counters(struct change *c, __u32 ref)
 {
-	if (ref)
-		cxlt_free_object(c->s, &c->w->alloc, ref);
+	cxlt_counters_free(c->s, &c->w->alloc, ref);
 }
 
 static int absent(const struct cxlt_rule_spec *spec)

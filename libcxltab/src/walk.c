@@ -59,19 +59,12 @@ static int tuple_copy(const struct cxlt_slice *s, __u32 ref, __u64 *budget, stru
 
 static void read_counters(const struct cxlt_slice *s, __u32 ref, struct cxlt_rule_info *out)
 {
-	const struct cxlt_counters *c = cxlt_line(&s->view, ref, CXLT_COUNTER_LINES);
-	const struct cxlt_counter_line *l[2];
-	int i;
+	struct cxlt_counted n;
 
-	if (!c)
-		return;
-	l[0] = &c->host;
-	l[1] = &c->device;
-	for (i = 0; i < 2; i++) {
-		out->packets[i] = cxlt_load(&l[i]->packets);
-		out->bytes[i] = cxlt_load(&l[i]->bytes);
-		out->used[i] = cxlt_load(&l[i]->used);
-	}
+	cxlt_counters_read(s, ref, &n);
+	memcpy(out->packets, n.packets, sizeof(n.packets));
+	memcpy(out->bytes, n.bytes, sizeof(n.bytes));
+	memcpy(out->used, n.used, sizeof(n.used));
 }
 
 /* The entry at `ref` into *out; -EAGAIN if it moved, -EUCLEAN if it makes no sense. */

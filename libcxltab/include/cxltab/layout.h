@@ -116,7 +116,10 @@ struct cxlt_control {
 	/* lines 2-3, the holder of the lock only */
 	__u64 next_tuple; /* next tuple id, 32 bits used, never 0 */
 	__u64 resizes;
-	__u64 pad2[14];
+	__u64 promotions; /* rules moved to the device domain; any writer, by adding */
+	__u64 demotions;  /* and to the host domain; likewise */
+	__u64 hands;	  /* where the next rebalance looks on: device chunk 32 | host chunk 32 */
+	__u64 pad2[11];
 };
 
 /*
@@ -306,7 +309,13 @@ struct cxlt_counter_line {
 	__u64 packets;
 	__u64 bytes;
 	__u64 used; /* CLOCK_MONOTONIC ns of the last packet, coarse */
-	__u64 pad[5];
+	/* writers; what was counted on the lines that a moved rule had before, once before is 0 */
+	__u64 moved_packets;
+	__u64 moved_bytes;
+	/* writers, of the host's line */
+	__u64 before; /* ref of the lines that the rule had, which count as well; release */
+	__u64 mark;   /* packets when a rebalance looked last */
+	__u64 marked; /* CLOCK_MONOTONIC ns of that look, 0: never */
 };
 
 struct cxlt_counters {
