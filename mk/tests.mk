@@ -7,20 +7,23 @@
 #: BENCH_SIZE     full (default) or smoke
 #: FUZZ_SECONDS   how long each fuzz target runs (default: 60)
 #: SECONDS        how long torture runs (default: 60)
+#: OPS            how many inserts and deletes a soak is (default: 10000000)
 
 BENCH_SIZE ?= full
 FUZZ_SECONDS ?= 60
 SECONDS ?= 60
+OPS ?= 10000000
 
 TEST_SRC := $(wildcard tests/test_*.c)
 TESTLIB_SRC := $(wildcard tests/lib/*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 TORTURE_SRC := $(wildcard tests/torture/*.c)
+SOAK_SRC := $(wildcard tests/soak/*.c)
 
 $(O)/obj/tests/%.o: dir_flags := -Itests -Itests/lib -Ilibcxltab/src -Inicsim -Iloader -Iloader/openflow \
 	-I$(O)/bpf -I$(O)/tests/bpf -DCXLT_VERSION='"$(VERSION)"'
-test_objects := $(call objects,$(TEST_SRC) $(TESTLIB_SRC) $(wildcard tests/bench/*.c) $(TORTURE_SRC))
+test_objects := $(call objects,$(TEST_SRC) $(TESTLIB_SRC) $(wildcard tests/bench/*.c) $(TORTURE_SRC) $(SOAK_SRC))
 $(test_objects): | $(SKEL) $(TEST_SKEL)
 -include $(test_objects:.o=.d)
 
@@ -40,6 +43,10 @@ $(benches): $(O)/tests/bench/%: $(O)/obj/tests/bench/%.o $(test_archives) $(O)/.
 	$(call link,-lxdp $(BPF_LIBS) -lm)
 
 $(O)/tests/torture/torture: $(call objects,$(TORTURE_SRC)) $(test_archives) $(O)/.sources
+	@mkdir -p $(@D)
+	$(call link,$(BPF_LIBS))
+
+$(O)/tests/soak/soak: $(call objects,$(SOAK_SRC)) $(test_archives) $(O)/.sources
 	@mkdir -p $(@D)
 	$(call link,$(BPF_LIBS))
 
@@ -73,7 +80,10 @@ check: $(check_tests) ## unit tests (Criterion), without root; TEST=name selects
 torture: $(O)/tests/torture/torture ## writers killed, stopped and in each other's way for SECONDS, without root
 	@$< $(SECONDS)
 
-tests: $(tests) $(benches) $(O)/tests/torture/torture ## build the unit tests, benchmarks and torture only
+soak: $(O)/tests/soak/soak ## OPS inserts and deletes, which end with the free lines they began with, without root
+	@$< $(OPS)
+
+tests: $(tests) $(benches) $(O)/tests/torture/torture $(O)/tests/soak/soak ## build the unit tests, benchmarks, torture and soak only
 
 selftest: all ## end-to-end claims in private namespaces (root); TEST=name selects
 	@$(RUN_ENV) selftests/run.sh $(TEST)
@@ -84,7 +94,7 @@ endif
 bench: all $(filter $(O)/%,$(bench_c)) ## benchmarks, results in O/bench/*.json (root); BENCH=name selects
 	@$(RUN_ENV) scripts/run-bench.sh $(O)/bench $(BENCH_SIZE) $(bench_c)
 
-.PHONY: check tests selftest bench fuzz torture
+.PHONY: check tests selftest bench fuzz torture soak
 
 # The model runs the library's own code under the explorer, so it has a build of its own.
 MODEL_SRC := $(wildcard tests/model/*.c)
