@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <cxltab/profile.h>
+#include <cxltab/reclaim.h>
 #include <cxltab/writer.h>
 
 #include "cxltab.h"
@@ -112,6 +113,7 @@ static int slice_create(int argc, char **argv)
 
 struct slice_facts {
 	struct cxlt_usage usage;
+	struct cxlt_rule_places places; /* slice show alone */
 	__u64 rules, tuples, version, floor, handoffs, owner, pid;
 	__u32 tables;
 	char comm[17];
@@ -176,6 +178,64 @@ static void field_names(const char **names)
 		names[i] = cxlt_field_info[i].name;
 }
 
+/* Lines in one domain; kind CXLT_N_KINDS is the sum of all. */
+struct occupancy {
+	__u64 lines, used;
+};
+
+static struct occupancy occupancy_of(const struct cxlt_usage *u, __u32 kind, bool host)
+{
+	struct occupancy o = {0};
+	__u32 k;
+
+	for (k = 0; k < CXLT_N_KINDS; k++) {
+		if (kind != k && kind != CXLT_N_KINDS)
+			continue;
+		o.lines += host ? u->host_lines[k] : u->lines[k] - u->host_lines[k];
+		o.used += host ? u->host_used_of[k] : u->used[k] - u->host_used_of[k];
+	}
+	return o;
+}
+
+static void show_columns(const struct cxlt_usage *u, __u32 kind, bool divided)
+{
+	bool host;
+
+	for (host = false;; host = true) {
+		struct occupancy o = occupancy_of(u, kind, host);
+
+		if (kind)
+			printf(" %12llu %12llu %12llu", o.lines, o.used, o.lines - o.used);
+		else
+			printf(" %12s %12s %12llu", "", "", o.lines);
+		if (host || !divided)
+			break;
+		printf("  ");
+	}
+	printf("\n");
+}
+
+/* Per kind: lines in chunks of that kind, of them in use and free; and chunks of no kind yet. */
+static void show_lines(const struct cxlt_usage *u, bool divided)
+{
+	__u32 k;
+
+	if (divided)
+		printf("  %-14s %38s   %38s\n", "", "device domain", "host domain");
+	printf("  %-14s %12s %12s %12s", "lines", "reserved", "used", "free");
+	if (divided)
+		printf("   %12s %12s %12s", "reserved", "used", "free");
+	printf("\n");
+	for (k = 1; k < CXLT_N_KINDS; k++) {
+		printf("  %-14s", kind_name[k]);
+		show_columns(u, k, divided);
+	}
+	printf("  %-14s", kind_name[0]);
+	show_columns(u, 0, divided);
+	printf("  %-14s", "all");
+	show_columns(u, CXLT_N_KINDS, divided);
+}
+
 static void show_text(const char *spec, const struct cxlt_slice *slice)
 {
 	const struct cxlt_header *h = cxlt_slice_header(slice);
@@ -183,9 +243,9 @@ static void show_text(const char *spec, const struct cxlt_slice *slice)
 	struct cxlt_profile all = cxlt_profile_all();
 	const char *fields[CXLT_N_FIELDS];
 	struct slice_facts f;
-	__u32 k;
 
 	gather_facts(slice, &f);
+	cxlt_slice_places(slice, &f.places);
 	field_names(fields);
 	if (cli_is_arena(spec))
 		printf("%s: BPF arena " CXLT_PIN_DIR "/%s/slice\n", spec, spec);
@@ -199,6 +259,14 @@ static void show_text(const char *spec, const struct cxlt_slice *slice)
 	       "%u change words\n",
 	       d->n_tables, d->max_tuples, d->work_budget, 1U << d->chg_log2);
 	printf("  rules           %llu in %u tables, %llu tuples\n", f.rules, f.tables, f.tuples);
+	if (h->dev_lines < h->n_lines)
+		printf("  placement       %llu rules in the device domain, %llu spilled to the "
+		       "host "
+		       "domain; %llu promotions, %llu demotions\n",
+		       f.places.device, f.places.spilled, f.places.promotions, f.places.demotions);
+	if (f.places.host_match)
+		printf("  host only       %llu rules, which the device can't match on\n",
+		       f.places.host_match);
 	printf("  version         %llu, floor %llu\n", f.version, f.floor);
 	if (f.owner)
 		printf("  write lock      writer %llu (%s, process %llu)", f.owner, f.comm, f.pid);
@@ -208,14 +276,8 @@ static void show_text(const char *spec, const struct cxlt_slice *slice)
 	show_profile_part("match", d->profile.fields, all.fields, fields);
 	show_profile_part("rewrite", d->profile.sets, all.sets, fields);
 	show_profile_part("execute", d->profile.ops, all.ops, cxlt_op_name);
-	printf("\n  %-14s %12s %12s %6s\n", "lines", "reserved", "used", "");
-	for (k = 1; k < CXLT_N_KINDS; k++)
-		printf("  %-14s %12llu %12llu %5.1f%%\n", kind_name[k], f.usage.lines[k],
-		       f.usage.used[k],
-		       f.usage.lines[k] ? 100.0 * f.usage.used[k] / f.usage.lines[k] : 0.0);
-	printf("  %-14s %12llu\n", kind_name[0], f.usage.lines[0]);
-	if (h->dev_lines < h->n_lines)
-		printf("  %llu used lines lie in the host domain\n", f.usage.host_used);
+	printf("\n");
+	show_lines(&f.usage, h->dev_lines < h->n_lines);
 }
 
 static void json_names(struct json *j, const char *key, __u64 set, const char *const *names,
@@ -225,6 +287,21 @@ static void json_names(struct json *j, const char *key, __u64 set, const char *c
 	for (set &= CXLT_BITMASK(n); set; set &= set - 1)
 		json_string(j, NULL, names[__builtin_ctzll(set)]);
 	json_end(j);
+}
+
+static void json_occupancy(struct json *j, const struct cxlt_usage *u, __u32 kind)
+{
+	int host;
+
+	for (host = 0; host < 2; host++) {
+		struct occupancy o = occupancy_of(u, kind, host);
+
+		json_object(j, host ? "host" : "device");
+		json_u64(j, "lines", o.lines);
+		json_u64(j, "used", o.used);
+		json_u64(j, "free", o.lines - o.used);
+		json_end(j);
+	}
 }
 
 static void show_json(const char *spec, const struct cxlt_slice *slice)
@@ -237,6 +314,7 @@ static void show_json(const char *spec, const struct cxlt_slice *slice)
 	__u32 k;
 
 	gather_facts(slice, &f);
+	cxlt_slice_places(slice, &f.places);
 	field_names(fields);
 	json_start(&j, stdout);
 	json_object(&j, NULL);
@@ -268,8 +346,19 @@ static void show_json(const char *spec, const struct cxlt_slice *slice)
 		json_object(&j, kind_name[k]);
 		json_u64(&j, "lines", f.usage.lines[k]);
 		json_u64(&j, "used", f.usage.used[k]);
+		json_occupancy(&j, &f.usage, k);
 		json_end(&j);
 	}
+	json_end(&j);
+	json_object(&j, "occupancy");
+	json_occupancy(&j, &f.usage, CXLT_N_KINDS);
+	json_end(&j);
+	json_object(&j, "placement");
+	json_u64(&j, "device", f.places.device);
+	json_u64(&j, "spilled", f.places.spilled);
+	json_u64(&j, "host_match", f.places.host_match);
+	json_u64(&j, "promotions", f.places.promotions);
+	json_u64(&j, "demotions", f.places.demotions);
 	json_end(&j);
 	json_u64(&j, "host_used", f.usage.host_used);
 	json_end(&j);
@@ -592,6 +681,8 @@ int cmd_slice(int argc, char **argv)
 		{"list", slice_list, "", "slices that are pinned"},
 		{"show", slice_show, "SLICE", "header, limits and use of memory"},
 		{"check", slice_check, "SLICE", "look for inconsistencies"},
+		{"rebalance", cmd_slice_rebalance, "SLICE", "move hot rules to the device domain"},
+		{"sweep", cmd_slice_sweep, "SLICE", "give back what deletions left"},
 		{"destroy", slice_destroy, "SLICE", "remove it"},
 		{NULL, NULL, NULL, NULL},
 	};
@@ -600,7 +691,7 @@ int cmd_slice(int argc, char **argv)
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		puts("Usage: cxltab slice VERB ...\n");
 		for (v = verbs; v->name; v++)
-			printf("  %-8s %-10s %s\n", v->name, v->operands, v->summary);
+			printf("  %-9s %-10s %s\n", v->name, v->operands, v->summary);
 		puts("\ncxltab slice VERB --help says more.");
 		return CLI_OK;
 	}

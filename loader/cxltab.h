@@ -50,6 +50,9 @@ int cli_dispatch(const char *prefix, const struct cli_command *table, int argc, 
 
 /* cmd_slice.c */
 int cmd_slice(int argc, char **argv); /* slice create|list|show|check|destroy */
+/* cmd_reclaim.c; called by cmd_slice() */
+int cmd_slice_rebalance(int argc, char **argv);
+int cmd_slice_sweep(int argc, char **argv);
 /* cmd_flows.c */
 int cmd_add_flow(int argc, char **argv);
 int cmd_add_flows(int argc, char **argv);

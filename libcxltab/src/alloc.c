@@ -532,6 +532,8 @@ void cxlt_slice_usage(const struct cxlt_slice *s, struct cxlt_usage *u)
 		const struct cxlt_chunk *c = chunk_at(s, i);
 		__u32 kind = c->kind, lines = c->size, n = 0, objects = 1;
 
+		if (kind < CXLT_N_KINDS && i >= dev)
+			u->host_lines[kind] += CXLT_CHUNK_LINES;
 		if (kind == CXLT_KIND_FREE)
 			u->lines[kind] += CXLT_CHUNK_LINES;
 		if (kind == CXLT_KIND_FREE || kind >= CXLT_N_KINDS || !lines ||
@@ -552,7 +554,9 @@ void cxlt_slice_usage(const struct cxlt_slice *s, struct cxlt_usage *u)
 		}
 		u->used[kind] += n;
 		u->objects[kind] += objects;
-		if (i >= dev)
+		if (i >= dev) {
 			u->host_used += n;
+			u->host_used_of[kind] += n;
+		}
 	}
 }

@@ -81,7 +81,9 @@ struct cxlt_usage {
 	__u64 lines[CXLT_N_KINDS]; /* in chunks of that kind (kind 0: never used chunks) */
 	__u64 used[CXLT_N_KINDS];  /* in allocated objects; half lines of a chunk are rounded up */
 	__u64 objects[CXLT_N_KINDS];
-	__u64 host_used; /* of these, beyond the device limit */
+	__u64 host_used;		/* of these, beyond the device limit */
+	__u64 host_lines[CXLT_N_KINDS]; /* as lines and used, beyond it */
+	__u64 host_used_of[CXLT_N_KINDS];
 };
 void cxlt_slice_usage(const struct cxlt_slice *, struct cxlt_usage *out);
 
