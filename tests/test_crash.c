@@ -8,9 +8,12 @@
  * operation, at once; and the next writer must repair it to exactly one of the two.
  */
 #include <criterion/criterion.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
+#include <cxltab/counter.h>
 #include <cxltab/exact.h>
+#include <cxltab/reclaim.h>
 #include <cxltab/resolve.h>
 #include "fixture.h"
 #include "gen.h"
@@ -26,7 +29,7 @@ struct op {
 	const char *name;
 	/*
 	 * 0 add, 1 modify, 2 delete, 3 exact insert, 4 exact modify, 5 exact delete, 6 bundle,
-	 * 7 stock
+	 * 7 stock, 8 rebalance, 9 sweep
 	 */
 	int kind;
 	struct cxlt_rule_spec spec;
@@ -78,9 +81,22 @@ static int apply_bundle(struct cxlt_writer *w, __u32 table)
 	return rc < 0 ? rc : 0;
 }
 
+/* A chunk of each domain is looked at: each rule is many instructions. */
+static int apply_rebalance(struct cxlt_writer *w)
+{
+	struct cxlt_rebalance_config c = {.settle_ms = 1, .max_moves = 3, .max_rules = 2};
+	struct cxlt_rebalance_result r;
+
+	return cxlt_slice_rebalance(w, &c, &r);
+}
+
 static int apply(struct cxlt_writer *w, __u32 table, const struct op *op)
 {
+	struct cxlt_sweep_result swept;
+
 	switch (op->kind) {
+	case 8: return apply_rebalance(w);
+	case 9: return cxlt_slice_sweep(w, &swept);
 	case 6: return apply_bundle(w, table);
 	case 0: return cxlt_rule_add(w, &op->spec);
 	case 1: return cxlt_rule_modify(w, &op->spec);
@@ -103,7 +119,9 @@ static void apply_oracle(struct oracle *o, __u64 *exact, const struct op *op)
 	case 1: oracle_modify(o, &op->spec); break;
 	case 2: oracle_delete(o, &op->spec); break;
 	case 5: exact[op->key[0]] = 0; break;
-	case 7: break;
+	case 7:
+	case 8:
+	case 9: break;
 	default: exact[op->key[0]] = op->key[1];
 	}
 }
@@ -202,11 +220,35 @@ static void repair(struct fixture *f)
 	x.new += new && !old;
 }
 
+/* A pass stores a mark for each rule that it looks at: one state of 32 like that is enough. */
+static int only_marks_moved(int n)
+{
+	static char now[SIZE], last[SIZE];
+	const struct cxlt_directory *d = cxlt_slice_directory(x.f.s);
+	int same;
+
+	memcpy(now, cxlt_slice_base(x.f.s), SIZE);
+	for (__u32 i = 0; i < d->n_chunks; i++) {
+		char *chunk = now + ((size_t)d->chunk0 + i * CXLT_CHUNK_LINES) * CXLT_LINE;
+		const struct cxlt_chunk *c = (void *)(now + (size_t)d->chunks * CXLT_LINE);
+
+		for (__u32 j = 0; c[i].kind == CXLT_KIND_COUNTERS && j < CXLT_CHUNK_LINES; j += 2)
+			memset(chunk + j * CXLT_LINE + offsetof(struct cxlt_counter_line, mark), 0,
+			       16);
+	}
+	same = !memcmp(now, last, SIZE);
+	memcpy(last, now, SIZE);
+	return same && n % 32;
+}
+
 static void at_store(void *arg, int n)
 {
-	int fd = fixture_memfd(cxlt_slice_base(x.f.s), SIZE);
 	struct fixture f;
+	int fd;
 
+	if (x.op.kind == 8 && only_marks_moved(n))
+		return;
+	fd = fixture_memfd(cxlt_slice_base(x.f.s), SIZE);
 	x.states = n;
 	memset(&f, 0, sizeof(f));
 	cr_assert_eq(cxlt_slice_attach_fd(fd, CXLT_ATTACH_WRITE, &f.s), 0, "%s", cxlt_error_text());
@@ -287,7 +329,7 @@ static void die_everywhere(void)
 	fprintf(stderr, "crash: %s: %d states, %d before, %d after\n", x.op.name, n, x.old, x.new);
 	cr_expect_gt(n, 5);
 	cr_expect_gt(x.old, 0);
-	cr_expect(x.new > 0 || x.abort || x.op.kind == 7);
+	cr_expect(x.new > 0 || x.abort || x.op.kind >= 7);
 	cr_assert_eq(oracle_differs(&x.after, x.f.s, 0), 0, "%s: finished", x.op.name);
 	oracle_free(&x.before);
 	x.before = x.after;
@@ -552,5 +594,113 @@ Test(crash, a_stock_can_be_left_half_made_or_half_full, .timeout = 120)
 	x.op.key[0] = 10;
 	die_everywhere();
 	cr_expect_eq(oracle_check(x.f.s), 0);
+	fixture_close(&x.f);
+}
+
+/* Rule i of those that fill a small device domain. */
+static void small_rule(__u32 i, const __u64 *prog, struct cxlt_rule_spec *s)
+{
+	*s = gen_output(0, 10, i + 1, prog);
+	gen_set_field(&s->mask, CXLT_F_TUN_ID, ~0ULL);
+	gen_set_field(&s->value, CXLT_F_TUN_ID, i);
+	s->n_prog = 16; /* five lines: 51 in a chunk */
+}
+
+/* The host counted n packets of rule i. */
+static void heat(__u32 i, __u64 n)
+{
+	struct cxlt_rule_info info;
+
+	cr_assert_eq(cxlt_rule_get(x.f.s, &x.before.rule[i].spec, &info), 0);
+	cxlt_count(&x.f.host, info.counters, n, n, 1);
+	x.before.rule[i].packets += n;
+	x.before.rule[i].bytes += n;
+}
+
+static int is_spilled(__u32 i)
+{
+	struct cxlt_rule_info info;
+
+	cr_assert_eq(cxlt_rule_get(x.f.s, &x.before.rule[i].spec, &info), 0);
+	return info.host_domain;
+}
+
+/* The next pass begins with the chunks of the spilled rule `spilled` and of the first rules. */
+static void look_from(__u32 spilled)
+{
+	const struct cxlt_directory *d = cxlt_slice_directory(x.f.s);
+	struct cxlt_control *c = cxlt_line(&x.f.host, x.f.host.control, 4);
+	struct cxlt_rule_info info;
+
+	cr_assert_eq(cxlt_rule_get(x.f.s, &x.before.rule[1].spec, &info), 0);
+	c->hands = (info.ref - d->chunk0) / CXLT_CHUNK_LINES;
+	cr_assert_eq(cxlt_rule_get(x.f.s, &x.before.rule[spilled].spec, &info), 0);
+	c->hands |= (__u64)((info.ref - d->chunk0) / CXLT_CHUNK_LINES) << 32;
+}
+
+/* Rules until the first ones lie in the host domain, counters and all. */
+static void furnish_divided(const char *name)
+{
+	struct cxlt_slice_config cfg = {.size = SIZE, .device_size = 208 << 10, .chg_log2 = 4};
+	__u64 prog[ORACLE_PROG];
+	struct cxlt_rule_spec spec;
+	__u32 i = 0;
+
+	memset(&x, 0, sizeof(x));
+	x.r = rnd_new(name);
+	fixture_config(&x.f, &cfg);
+	gen_init(&x.g, &x.r, 2);
+	cr_assert_eq(cxlt_exact_create(x.f.w, "t", 1, 1, 22, 0), 0, "%s", cxlt_error_text());
+	x.table = cxlt_exact_open(x.f.s, "t");
+	for (__u32 j = 0; j < ORACLE_PROG; j++)
+		prog[j] = cxlt_op_word(CXLT_OP_OUTPUT, 0, 0, j + 1);
+	do {
+		small_rule(i, prog, &spec);
+		cr_assert_eq(cxlt_rule_add(x.f.w, &spec), 0, "%s", cxlt_error_text());
+		oracle_add(&x.before, &spec);
+	} while (!is_spilled(i++) || i % 8);
+	x.op.spec = x.before.rule[i - 1].spec;
+}
+
+Test(crash, a_move_between_domains_can_die_at_every_store, .timeout = 170)
+{
+	struct cxlt_rule_places p;
+	__u32 n;
+
+	furnish_divided("crash/rebalance");
+	n = x.before.n;
+	x.op.kind = 8;
+	x.op.name = "promote a rule for which there is room";
+	cr_assert(is_spilled(n - 1));
+	heat(n - 1, 1000);
+	cr_assert_eq(cxlt_rule_delete(x.f.w, &x.before.rule[0].spec), 0);
+	oracle_delete(&x.before, &x.before.rule[0].spec);
+	usleep(20000);
+	look_from(0); /* where the last one is now */
+	die_everywhere();
+	cxlt_slice_places(x.f.s, &p);
+	cr_expect_eq(p.promotions, 1);
+	/* Without counters in the device domain, a colder one's make way first. */
+	for (n = x.before.n; !is_spilled(--n);)
+		;
+	for (int i = 0; i < 3 && p.promotions < 2; i++) {
+		x.op.name = i ? "promote a rule whose counters wait for room"
+			      : "promote a rule in a colder one's place";
+		heat(n, 1000);
+		usleep(20000);
+		look_from(n);
+		die_everywhere();
+		cxlt_slice_places(x.f.s, &p);
+	}
+	cr_expect_eq(p.promotions, 2);
+	cr_expect_geq(p.demotions, 1);
+	x.op.name = "sweep";
+	x.op.kind = 9;
+	for (n = x.before.n; n > 4;) {
+		cr_assert_eq(cxlt_rule_delete(x.f.w, &x.before.rule[--n].spec), 0);
+		oracle_delete(&x.before, &x.before.rule[n].spec);
+	}
+	x.op.spec = x.before.rule[0].spec;
+	die_everywhere();
 	fixture_close(&x.f);
 }
