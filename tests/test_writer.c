@@ -246,7 +246,7 @@ Test(writer, ids_run_out_with_a_reason)
 	while (!(rc = cxlt_writer_open(f.s, &w[n])) && ++n < CXLT_WRITERS)
 		;
 	cr_expect_eq(n, 252, "%d besides the fixture's", n);
-	cr_expect_eq(rc, -EBUSY);
+	cr_expect_eq(rc, -ENOSPC);
 	while (n)
 		cxlt_writer_close(w[--n]);
 	cr_expect_eq(cxlt_writer_open(f.s, &w[0]), 0, "%s", cxlt_error_text());

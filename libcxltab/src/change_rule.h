@@ -58,8 +58,11 @@ CXLT_INLINE struct cxlt_table *cxlt_table_at(const struct cxlt_slice *s, __u32 t
 	return cxlt_at(s, s->dir.tables + table * 2);
 }
 
-/* tuples.c */
+/* room.c: -ENOSPC, for what must lie in the device domain, and for what may lie in either */
 int cxlt_no_room(const struct cxlt_slice *, const char *what);
+int cxlt_no_room_anywhere(const struct cxlt_slice *, const char *what);
+
+/* tuples.c */
 /* Before and after everything that a change publishes. */
 void cxlt_chg_begin(__u64 *word);
 void cxlt_chg_end(__u64 *word);

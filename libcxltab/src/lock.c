@@ -438,8 +438,10 @@ static int claim_id(struct cxlt_writer *w)
 	for (id = 1; id < CXLT_WRITER_GONE && rc; id++)
 		rc = byte_lock(w->lock_fd, F_OFD_SETLK, id, F_WRLCK);
 	if (rc)
-		return cxlt_fail(rc == -EAGAIN || rc == -EACCES ? -EBUSY : rc,
-				 "no writer id is free: %d handles are open", CXLT_WRITER_GONE - 1);
+		return cxlt_fail(rc == -EAGAIN || rc == -EACCES ? -ENOSPC : rc,
+				 "no writer id is free: a slice has %d, and as many handles are "
+				 "open; close one",
+				 CXLT_WRITER_GONE - 1);
 	w->id = id - 1;
 	do
 		ids = cxlt_load(&c->ids);

@@ -320,18 +320,19 @@ int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 
 	if (rc)
 		return rc;
-	c->chg = cxlt_chg_word(c);
-	if (bundle)
-		rc = cxlt_bundle_touch(c);
 	/* Before the rule is there, so that the count is never too low, whoever dies. */
 	cxlt_bump(c->w, &c->tuple->count, 1);
-	if (!rc)
-		mine = rule_alloc(c, x);
+	mine = rule_alloc(c, x);
 	if (mine) {
+		/* The dimension comes last: its words stay, though there be no room for the rest. */
+		c->chg = cxlt_chg_word(c);
+		rc = bundle ? cxlt_bundle_touch(c) : 0;
+	}
+	if (mine && !rc) {
 		rule_fill(c, mine, c->prio, x);
 		rc = chain_put(c, ch, mine, x->modify);
-	} else if (!rc) {
-		rc = alone ? cxlt_no_room(c->s, "an entry") : CXLT_ALONE;
+	} else if (!mine) {
+		rc = alone ? cxlt_no_room_anywhere(c->s, "an entry") : CXLT_ALONE;
 	}
 	if (rc || (ch->found && !bundle))
 		cxlt_bump(c->w, &c->tuple->count, (__u64)-1);
@@ -577,7 +578,7 @@ static int add(struct change *c, const struct cxlt_rule_spec *spec)
 	if (x.counters)
 		rc = cxlt_change_put(c, &ch, &x);
 	else
-		rc = w->depth ? cxlt_no_room(c->s, "counters") : CXLT_ALONE;
+		rc = w->depth ? cxlt_no_room_anywhere(c->s, "counters") : CXLT_ALONE;
 	if ((rc || ch.found) && !w->bundle.version)
 		cxlt_bump(w, &c->t->n_rules, (__u64)-1);
 	if (rc) {

@@ -12,19 +12,6 @@
 
 #include "change_rule.h"
 
-/* Free-lines messages name the pool and what makes it larger. */
-#define NO_ROOM                                                            \
-	"no room for %s: all %u KiB of the slice's %s domain are in use; " \
-	"create it with a larger --%s"
-
-int cxlt_no_room(const struct cxlt_slice *s, const char *what)
-{
-	bool split = s->header.dev_lines < s->header.n_lines;
-
-	return cxlt_fail(-ENOSPC, NO_ROOM, what, s->header.dev_lines / 16,
-			 split ? "device" : "only", split ? "device-size" : "size");
-}
-
 /* Change words */
 
 static bool pins_addresses(const struct cxlt_key *v, const struct cxlt_key *m)

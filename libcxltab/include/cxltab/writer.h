@@ -23,8 +23,9 @@
  * phase 1 starts later obeys.  A lock that is held by a writer which waits for another lock doesn't
  * exist but in ascending order of buckets.
  *
- * Errors: -EBUSY as above; -ENOSPC no room: the text names the pool and how to enlarge it, and
- * nothing is changed; -EINVAL a rule that can't be; -ENOENT; -EEXIST.  cxlt_error_text() says why.
+ * Errors: -EBUSY as above; -ENOSPC no room (opening: no writer id): the text names the pool and how
+ * to enlarge it, and nothing is changed; -EINVAL a rule that can't be; -ENOENT; -EEXIST.
+ * cxlt_error_text() says why.
  * Source: PROTOCOL.md, "Writers".
  */
 #ifndef CXLTAB_WRITER_H
