@@ -265,10 +265,10 @@ Test(rebalance, a_late_packet_is_counted_where_it_was_resolved)
 	for (hot = n - 1; info_of(&f, hot).counters < cxlt_slice_header(f.s)->dev_lines; hot--)
 		;
 	old = info_of(&f, hot).counters;
-	for (int i = 0; i < 4 && !promoted; i++) {
-		traffic(&f, hot, 1000);
+	/* Who waits for counters is as hot as it was. */
+	traffic(&f, hot, 1000);
+	for (int i = 0; i < 2 && !promoted; i++)
 		promoted = pass(&f, &quick).promoted;
-	}
 	cr_assert_eq(promoted, 1);
 	cr_assert_neq(info_of(&f, hot).counters, old);
 	/* A packet that was resolved before. */

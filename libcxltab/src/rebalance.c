@@ -23,7 +23,8 @@ enum {
 };
 
 struct candidate {
-	double rate; /* packets a second */
+	double rate;   /* packets a second */
+	__u64 packets; /* since the last look */
 	__u64 seq;
 	__u32 ref;
 	__u32 tuple;
@@ -274,8 +275,8 @@ static bool heat(struct pass *p, struct look *l)
 	}
 	packets = cxlt_counters_packets(p->s, l->counters);
 	mark = cxlt_load(&c->host.mark);
-	l->c.rate = (double)(packets < mark ? packets : packets - mark) * 1e9 /
-		    (double)(p->now - since);
+	l->c.packets = packets < mark ? packets : packets - mark;
+	l->c.rate = (double)l->c.packets * 1e9 / (double)(p->now - since);
 	cxlt_store(&c->host.mark, packets);
 	cxlt_store(&c->host.marked, p->now);
 	return true;
@@ -451,6 +452,18 @@ static int make_way(struct pass *p, const struct candidate *c, bool counters)
 	return rc;
 }
 
+/* Who waits keeps what it had: it was marked when we looked. */
+static void stay_hot(struct pass *p, const struct candidate *c)
+{
+	const struct cxlt_rule *e = cxlt_at(p->s, c->ref);
+	struct cxlt_counters *k =
+		cxlt_line(&p->s->view, cxlt_load32(&e->counters), CXLT_COUNTER_LINES);
+
+	p->out->waiting++;
+	if (k && cxlt_load(&k->host.mark) >= c->packets)
+		cxlt_store(&k->host.mark, cxlt_load(&k->host.mark) - c->packets);
+}
+
 static int promote(struct pass *p, const struct candidate *c)
 {
 	int rc = move(p, c, false, false);
@@ -464,7 +477,8 @@ static int promote(struct pass *p, const struct candidate *c)
 		}
 		rc = move(p, c, false, false);
 	}
-	p->out->waiting += rc == -ENOBUFS || rc == -EAGAIN;
+	if (rc == -ENOBUFS || rc == -EAGAIN)
+		stay_hot(p, c);
 	return rc == -EBUSY ? rc : 0;
 }
 
