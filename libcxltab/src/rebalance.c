@@ -342,13 +342,24 @@ static int look_around(struct pass *p, __u32 from, __u32 to, __u32 *hand)
 	return rc;
 }
 
+/* Lines of the object that this rule is in; 0 if it is in none. */
+static __u32 size_of(const struct pass *p, __u32 ref)
+{
+	__u32 i, object, size;
+
+	if (!cxlt_chunk_of(p->s, CXLT_KIND_RULE, ref, &i, &object))
+		return 0;
+	size = ((struct cxlt_chunk *)cxlt_at(p->s, p->s->dir.chunks) + i)->size;
+	return size <= CXLT_RULE_LINES_MAX ? size : 0;
+}
+
 /* Of each size as many as want to take their places. */
 static int look_for_cold(struct pass *p, __u32 *hand)
 {
-	__u32 want[CXLT_RULE_LINES_MAX + 1] = {0}, i, object;
+	__u32 want[CXLT_RULE_LINES_MAX + 1] = {0}, i;
 
 	for (i = 0; i < p->hot.n; i++)
-		want[cxlt_chunk_of(p->s, p->hot.at[i].ref, &object)->size]++;
+		want[size_of(p, p->hot.at[i].ref)]++;
 	for (i = 1; i <= CXLT_RULE_LINES_MAX; i++)
 		if (!best_init(&p->cold[i], want[i], -1))
 			return cxlt_fail(-ENOMEM, "out of memory");
@@ -438,8 +449,7 @@ static int move(struct pass *p, const struct candidate *c, bool down, bool count
 /* Makes room for `c` in the coldest one's place; -ENOENT if none is cold enough. */
 static int make_way(struct pass *p, const struct candidate *c, bool counters)
 {
-	__u32 object;
-	struct best *cold = &p->cold[cxlt_chunk_of(p->s, c->ref, &object)->size];
+	struct best *cold = &p->cold[size_of(p, c->ref)];
 	int rc = -ENOENT;
 
 	while (rc == -ENOENT || rc == -EAGAIN) {
