@@ -128,10 +128,14 @@ static __always_inline const struct cxlt_view *view(void)
 
 int cxlt_bpf_tuple(struct cxlt_scratch *s, __u32 ref, __u32 best);
 int cxlt_bpf_chain(struct cxlt_scratch *s, __u32 ref, __u32 tuple, __u32 best);
+int cxlt_bpf_filter(struct cxlt_scratch *s, __u64 list);
+int cxlt_bpf_group(struct cxlt_scratch *s, __u64 list, __u32 group);
 
 #define CXLT_CHAIN_FIND(v, w, p, at) \
 	cxlt_bpf_chain((struct cxlt_scratch *)(w), at, (p)->ref, (p)->best)
 #define CXLT_TUPLE_FIND(v, w, ref, best) cxlt_bpf_tuple((struct cxlt_scratch *)(w), ref, best)
+#define CXLT_FILTER_ASK(v, w, list)	 cxlt_bpf_filter((struct cxlt_scratch *)(w), list)
+#define CXLT_GROUP_FIND(v, w, list, g)	 cxlt_bpf_group((struct cxlt_scratch *)(w), list, g)
 #include <cxltab/classify.h>
 #include <cxltab/edit.h>
 
@@ -159,6 +163,24 @@ __noinline int cxlt_bpf_tuple(struct cxlt_scratch *s, __u32 ref, __u32 best)
 		return -CXLT_R_INTERNAL;
 	asm volatile("" ::"r"(&arena));
 	return cxlt_tuple_find(view(), &s->w, ref, best);
+}
+
+/* The question to a list's filter, verified once. */
+__noinline int cxlt_bpf_filter(struct cxlt_scratch *s, __u64 list)
+{
+	if (!s)
+		return -CXLT_R_INTERNAL;
+	asm volatile("" ::"r"(&arena));
+	return cxlt_filter_ask(view(), &s->w.key, list, &s->w.filter);
+}
+
+/* The search of 64 tuples, verified once. */
+__noinline int cxlt_bpf_group(struct cxlt_scratch *s, __u64 list, __u32 group)
+{
+	if (!s)
+		return -CXLT_R_INTERNAL;
+	asm volatile("" ::"r"(&arena));
+	return cxlt_group_find(view(), &s->w, list, group);
 }
 
 /* cxlt_classify(), verified once, and a note of the tables that this packet visited. */

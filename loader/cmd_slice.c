@@ -21,6 +21,7 @@ static const char *const kind_name[CXLT_N_KINDS] = {
 	[CXLT_KIND_TUPLE] = "tuples",	 [CXLT_KIND_LIST] = "tuple lists",
 	[CXLT_KIND_BUCKETS] = "buckets", [CXLT_KIND_CHG] = "change words",
 	[CXLT_KIND_STOCK] = "stocks",	 [CXLT_KIND_NEAR] = "flow pages",
+	[CXLT_KIND_FILTER] = "filters",
 };
 
 static double mib(__u64 lines)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cxltab/action.h>
 #include <cxltab/change.h>
+#include <cxltab/filter.h>
 #include <cxltab/layout.h>
 #include <cxltab/slice.h>
 #include <cxltab/work.h>
@@ -97,7 +98,8 @@ Test(layout, tables_and_tuples)
 		       M(cxlt_tuple, n_val, 56, 1), M(cxlt_tuple, grow, 57, 1),
 		       M(cxlt_tuple, reserved, 58, 2), M(cxlt_tuple, sparse, 60, 4),
 		       M(cxlt_tuple, count, 64, 8), M(cxlt_tuple, slots, 72, 8),
-		       M(cxlt_tuple, stock, 80, 8), M(cxlt_tuple, pad, 88, 40));
+		       M(cxlt_tuple, stock, 80, 8), M(cxlt_tuple, pairs, 88, 8),
+		       M(cxlt_tuple, pad, 96, 32));
 	cr_expect_eq(offsetof(struct cxlt_tuple, mask), 128);
 	EXPECT_MEMBERS(struct cxlt_bucket, 64, M(cxlt_bucket, slot, 0, 56),
 		       M(cxlt_bucket, meta, 56, 8));
@@ -143,7 +145,8 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_FEAT_CELLS, 1);
 	cr_expect_eq(CXLT_FEAT_INCOMPAT, 1);
 	cr_expect_eq(CXLT_FEAT_PARALLEL, 1);
-	cr_expect_eq(CXLT_FEAT_RO_COMPAT, 1);
+	cr_expect_eq(CXLT_FEAT_FILTER, 2);
+	cr_expect_eq(CXLT_FEAT_RO_COMPAT, 3);
 	cr_expect_eq(CXLT_INTENT_IDLE, 0);
 	cr_expect_eq(CXLT_INTENT_CHANGE, 1);
 	cr_expect_eq(CXLT_INTENT_LEFT, 2);
@@ -164,6 +167,12 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_WRITER_BPF, 255);
 	cr_expect_eq(CXLT_BUCKET_SLOTS, 7);
 	cr_expect_eq(CXLT_TUPLES_MAX, 1024);
+	cr_expect_eq(CXLT_PAIRS_MAX, 64);
+	cr_expect_eq(CXLT_TUPLE_PAIRS, 8);
+	cr_expect_eq(CXLT_FILTER_FROM, 4);
+	cr_expect_eq(CXLT_CELLS_LOG2_MIN, 10);
+	cr_expect_eq(CXLT_CELLS_LOG2_MAX, 16);
+	cr_expect_eq(CXLT_CELL_STUCK, 255);
 	cr_expect_eq(CXLT_CHAIN_MAX, 32);
 	cr_expect_eq(CXLT_DIMS, 5);
 	cr_expect_eq(CXLT_RULE_LINES_MAX, 16);
@@ -172,6 +181,7 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_KEY_WORDS, 18);
 	cr_expect_eq(CXLT_TUPLE_HOST, 1);
 	cr_expect_eq(CXLT_TUPLE_SHADOW, 2);
+	cr_expect_eq(CXLT_ITEM_FILTER, 0x8000);
 	cr_expect_eq(CXLT_RULE_UNSEEN, 1);
 	cr_expect_eq(CXLT_RULE_REFS_SHIFT, 8);
 	cr_expect_eq(CXLT_DIM_WIDE, 0);
@@ -198,7 +208,8 @@ Test(layout, constants)
 	cr_expect_eq(CXLT_PAGE_BITS, 96);
 	cr_expect_eq(CXLT_BUCKET_MASK(0, 4), 15);
 	cr_expect_eq(CXLT_BUCKET_MASK(0xc7, 4), 0xc7);
-	cr_expect_eq(CXLT_N_KINDS, 10);
+	cr_expect_eq(CXLT_KIND_FILTER, 10);
+	cr_expect_eq(CXLT_N_KINDS, 11);
 }
 
 Test(layout, bits_of_slot_meta_geo_list_item_and_change_word)
@@ -244,6 +255,12 @@ Test(layout, bits_of_slot_meta_geo_list_item_and_change_word)
 	cr_expect_eq(CXLT_ITEM_REF(0x7788556611223344ULL), 0x11223344);
 	cr_expect_eq(CXLT_ITEM_PRIO(0x7788556611223344ULL), 0x5566);
 	cr_expect_eq(CXLT_ITEM_FLAGS(0x7788556611223344ULL), 0x7788);
+
+	cr_expect_eq(CXLT_PAIR(0x11223344, 10, 0x66), 0x663611223344ULL);
+	cr_expect_eq(CXLT_PAIR_REF(0x778866f511223344ULL), 0x11223344);
+	cr_expect_eq(CXLT_PAIR_SHIFT(0x778866f511223344ULL), 0x35);
+	cr_expect_eq(CXLT_PAIR_LOG2(0x778866f511223344ULL), 11);
+	cr_expect_eq(CXLT_PAIR_WORD(0x778866f511223344ULL), 0x66);
 
 	cr_expect_eq(CXLT_CHG_BEGIN, 1);
 	cr_expect_eq(CXLT_CHG_END, 65535);
@@ -353,7 +370,7 @@ Test(layout, a_new_slice_has_the_documented_bytes)
 	cr_expect_eq(get(p, 12, 2), 1);
 	cr_expect_eq(get(p, 14, 2), 2);
 	cr_expect_eq(get(p, 16, 4), 1);
-	cr_expect_eq(get(p, 20, 4), 1);
+	cr_expect_eq(get(p, 20, 4), 3);
 	cr_expect_eq(get(p, 24, 4), 0);
 	cr_expect_eq(get(p, 28, 4) * 64, 4 << 20);
 	/* Whole chunks of the device domain, at most what was asked for. */

@@ -30,6 +30,7 @@ struct change {
 	__u64 *chg;
 	__u32 lines;  /* of an entry that is moved */
 	bool emptied; /* the tuple has lost its last rule */
+	bool grown;   /* its array was replaced by a larger one */
 };
 
 struct content {
@@ -77,6 +78,8 @@ bool cxlt_chg_ready(const struct change *);
 int cxlt_list_publish(struct change *, int prio);
 /* The tuple's priority in the list, -1 if it is not there. */
 int cxlt_list_prio(const struct change *);
+/* Alone, after its tuple has grown: larger arrays of cells where that is needed and there is room. */
+void cxlt_list_regrow(struct change *);
 bool cxlt_tuple_lookup(struct change *);
 /* Alone: a tuple that no list names yet. */
 int cxlt_tuple_create(struct change *);
@@ -84,6 +87,24 @@ void cxlt_tuple_discard(struct change *); /* one that no list names */
 void cxlt_tuple_destroy(struct change *);
 /* Alone: destroys the table's tuples that have no rule. */
 void cxlt_tuples_sweep(struct change *);
+
+/* filter.c */
+/* Before a rule is there, and after it is gone. */
+void cxlt_filter_raise(const struct change *);
+void cxlt_filter_lower(const struct change *);
+/*
+ * The rest is for a writer that has the slice alone, while it makes a list that had n_before tuples.
+ * A list that becomes long enough gets pairs for all of its tuples, a longer one for c's new tuple.
+ */
+void cxlt_filter_join(struct change *, struct cxlt_list_image *, __u32 n_before);
+/* Once the list has its room: the rules of those tuples in the cells. */
+void cxlt_filter_joined(struct change *, const struct cxlt_list_image *);
+/* Once it is published: tuples of a list without pairs use none. */
+void cxlt_filter_left(const struct change *, const struct cxlt_list_image *);
+/* Of these the refs of arrays to be freed once the list is published are in gone[]; how many. */
+__u32 cxlt_filter_trim(struct cxlt_list_image *, __u32 *gone); /* pairs that nobody uses */
+__u32 cxlt_filter_drop(struct change *, struct cxlt_list_image *, __u32 *gone); /* all of them */
+__u32 cxlt_filter_grow(struct change *, struct cxlt_list_image *, __u32 *gone);
 
 /* rules.c */
 void cxlt_change_init(struct change *, struct cxlt_writer *, const struct cxlt_rule_spec *,

@@ -11,6 +11,7 @@
  *                                     go on meanwhile only look at one bucket too many
  *   pending change words              ended
  *   array being replaced              the one that geo doesn't name is unreachable
+ *   cells of prefilters               counted anew; likewise never too low before
  *   a bundle that was open            as if it never was, or as if it had ended: version says which
  *   stocks of BPF programs            refs that are in use, or twice in stocks, are dropped
  *   shadows                           counted anew; a rule without one raises table.unseen
@@ -59,6 +60,7 @@ static void complain(struct audit *a, const char *fmt, ...)
 static const char *const kind_name[CXLT_N_KINDS] = {
 	"free", "rule",	   "exact entry",  "counters", "tuple",
 	"list", "buckets", "change words", "stock",    "pages",
+	"prefilter counts",
 };
 
 static struct cxlt_chunk *chunk_at(const struct cxlt_slice *s, __u32 i)
@@ -390,13 +392,68 @@ static void audit_chg(struct audit *a, __u64 *word, __u32 table)
 		cxlt_store_release(word, *word + 65536 - pending);
 }
 
+/* The prefilter of a list whose tuples have been walked, and mended. */
+static void audit_filter(struct audit *a, const struct cxlt_list_image *im)
+{
+	__u32 i, p;
+
+	for (p = 0; p < im->n_pairs; p++) {
+		int rc;
+
+		if (!im->mask[p] || !mark(a, CXLT_PAIR_REF(im->pair[p]), CXLT_KIND_FILTER,
+					  1U << (CXLT_PAIR_LOG2(im->pair[p]) - 6), "filter"))
+			continue;
+		rc = cxlt_filter_compare(a->s, im, p, a->fix);
+		if (rc)
+			complain(a, "table %u pair %u: %s", a->table, p,
+				 rc < 0		       ? "out of memory"
+				 : rc & CXLT_CELLS_LOW ? "cells are too low"
+						       : "cells are too high");
+	}
+	for (i = 0; i < im->n; i++) {
+		struct cxlt_tuple *t =
+			cxlt_line(&a->s->view, CXLT_ITEM_REF(im->item[i]), CXLT_TUPLE_LINES);
+		__u64 want = cxlt_filter_pairs(im, i);
+
+		if (!t || cxlt_load(&t->pairs) == want)
+			continue;
+		complain(a, "tuple %u: it uses other pairs than the list says", t->id);
+		if (a->fix)
+			cxlt_store(&t->pairs, want);
+	}
+}
+
+/* The tuples of a table, and its prefilter; the number of rules. */
+static __u64 audit_list(struct audit *a, __u64 list)
+{
+	__u32 j, last = 65535;
+	struct cxlt_list_image im;
+	__u64 rules = 0;
+
+	if (!cxlt_list_load(a->s, list, &im)) {
+		complain(a, "table %u: list of tuples or its filter make no sense", a->table);
+		return 0;
+	}
+	if (!CXLT_LIST_REF(list) || !mark(a, CXLT_LIST_REF(list), CXLT_KIND_LIST,
+					  1U << cxlt_list_log2(im.n, im.n_pairs), "table"))
+		return 0;
+	for (j = 0; j < im.n; j++) {
+		a->item = im.item[j];
+		if (CXLT_ITEM_PRIO(a->item) > last)
+			complain(a, "table %u: list item %u is out of order", a->table, j);
+		last = CXLT_ITEM_PRIO(a->item);
+		rules += audit_tuple(a, CXLT_ITEM_REF(a->item), CXLT_KIND_RULE);
+	}
+	audit_filter(a, &im);
+	return rules;
+}
+
 static void audit_table(struct audit *a, __u32 i)
 {
 	struct cxlt_table *t = cxlt_at(a->s, a->s->dir.tables + i * 2);
 	__u64 list = cxlt_load_acquire(&t->list);
-	__u32 n = CXLT_LIST_N(list), log2 = 0, d, j, last = 65535;
-	const __u64 *items;
-	__u64 rules = 0;
+	__u32 d, j;
+	__u64 rules;
 
 	a->table = i;
 	a->unseen = cxlt_load32(&t->unseen);
@@ -411,19 +468,7 @@ static void audit_table(struct audit *a, __u32 i)
 		for (j = 0; j < lines * CXLT_LINE_WORDS; j++)
 			audit_chg(a, (__u64 *)cxlt_at(a->s, ref) + j, i);
 	}
-	while (8U << log2 < n)
-		log2++;
-	if (CXLT_LIST_REF(list) &&
-	    mark(a, CXLT_LIST_REF(list), CXLT_KIND_LIST, 1U << log2, "table")) {
-		items = cxlt_at(a->s, CXLT_LIST_REF(list));
-		for (j = 0; j < n; j++) {
-			if (CXLT_ITEM_PRIO(items[j]) > last)
-				complain(a, "table %u: list item %u is out of order", i, j);
-			last = CXLT_ITEM_PRIO(items[j]);
-			a->item = cxlt_load(&items[j]);
-			rules += audit_tuple(a, CXLT_ITEM_REF(a->item), CXLT_KIND_RULE);
-		}
-	}
+	rules = audit_list(a, list);
 	if (a->spoken != a->host_rules)
 		complain(a, "table %u: shadows speak for %llu rules, %llu need one", i,
 			 (unsigned long long)a->spoken, (unsigned long long)a->host_rules);

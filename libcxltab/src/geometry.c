@@ -184,6 +184,11 @@ int cxlt_header_check(const struct cxlt_header *h, __u64 size, int mode)
 				 "header.feat_ro_compat %#x has not bit %#x, by which writers "
 				 "lock buckets: read only",
 				 h->feat_ro_compat, CXLT_FEAT_PARALLEL);
+	if (mode == CXLT_ATTACH_WRITE && ~h->feat_ro_compat & CXLT_FEAT_FILTER)
+		return cxlt_fail(-EPROTO,
+				 "header.feat_ro_compat %#x has not bit %#x, by which lists of "
+				 "tuples have a prefilter: read only",
+				 h->feat_ro_compat, CXLT_FEAT_FILTER);
 	if (h->n_lines != size / CXLT_LINE)
 		return cxlt_fail(-EPROTO, "header.n_lines is %u, the memory has %llu lines",
 				 h->n_lines, (unsigned long long)(size / CXLT_LINE));

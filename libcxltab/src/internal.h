@@ -215,6 +215,36 @@ CXLT_INLINE const __u64 *cxlt_entry_body(const struct cxlt_slice *s, const struc
 					 : cxlt_exact_at(s, ref)->body;
 }
 
+/* filter.c: a list of tuples and its prefilter, as a writer works on it. */
+struct cxlt_list_image {
+	__u32 n, n_pairs;
+	__u64 item[CXLT_TUPLES_MAX];
+	__u64 mask[CXLT_PAIRS_MAX];
+	__u64 pair[CXLT_PAIRS_MAX];
+	__u64 uses[CXLT_PAIRS_MAX][CXLT_TUPLES_MAX / 64]; /* by the pair, unlike in the slice */
+	__u64 fresh;			    /* pairs whose cells no published list names */
+	__u64 joined[CXLT_TUPLES_MAX / 64]; /* tuples that have got pairs */
+};
+
+/* False if the list makes no sense. */
+bool cxlt_list_load(const struct cxlt_slice *, __u64 list, struct cxlt_list_image *);
+__u32 cxlt_list_log2(__u32 n, __u32 pairs); /* of the lines it takes */
+void cxlt_list_store(__u64 *words, const struct cxlt_list_image *);
+/* Takes a tuple out, if it is there; bit p: it used pair p. */
+__u64 cxlt_list_take(struct cxlt_list_image *, __u32 tref);
+void cxlt_list_put(struct cxlt_list_image *, __u64 item, __u64 uses);
+/* Counts a tuple's rules in an array of cells. */
+void cxlt_filter_tally(const struct cxlt_slice *, const struct cxlt_tuple *, __u64 mask, __u64 pair,
+		       __u64 *cells);
+enum {
+	CXLT_CELLS_LOW = 1, /* rules would be missed */
+	CXLT_CELLS_HIGH = 2,
+};
+/* Counts pair p's rules anew: what is wrong with its cells (and is put right, with `fix`), or -ENOMEM. */
+int cxlt_filter_compare(struct cxlt_slice *, const struct cxlt_list_image *, __u32 p, bool fix);
+/* What tuple.pairs of tuple `at` of the list should be. */
+__u64 cxlt_filter_pairs(const struct cxlt_list_image *, __u32 at);
+
 /* lock.c */
 /* An entry that a bundle has brought, or takes away. */
 struct cxlt_bundle_item {

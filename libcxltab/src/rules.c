@@ -236,11 +236,13 @@ static int chain_put(struct change *c, struct chain *ch, __u32 mine, bool must)
 		if (rc == -ENOSPC && (!alone || force))
 			break;
 		/* Without memory for a larger one it is made as full as it gets. */
-		if (rc == -ENOSPC)
+		if (rc == -ENOSPC) {
 			force = cxlt_tuple_resize(c->w, c->tuple,
 						  CXLT_GEO_LOG2(cxlt_load(&c->tuple->geo)) + 1);
-		else if (rc && rc != -EAGAIN)
+			c->grown |= !force;
+		} else if (rc && rc != -EAGAIN) {
 			break;
+		}
 		rc = chain_put_once(c, ch, mine, must, force);
 	}
 	if (rc == -E2BIG)
@@ -262,6 +264,7 @@ void cxlt_change_init(struct change *c, struct cxlt_writer *w, const struct cxlt
 	/* Field by field: the arrays are large, and this is done for each rule. */
 	c->tuple = NULL;
 	c->tref = 0;
+	c->grown = false;
 	c->n_words = 0;
 	c->w = w;
 	c->s = w->slice;
@@ -320,8 +323,9 @@ int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 
 	if (rc)
 		return rc;
-	/* Before the rule is there, so that the count is never too low, whoever dies. */
+	/* Before the rule is there, so that count and filter are never too low, whoever dies. */
 	cxlt_bump(c->w, &c->tuple->count, 1);
+	cxlt_filter_raise(c);
 	mine = rule_alloc(c, x);
 	if (mine) {
 		/* The dimension comes last: its words stay, though there be no room for the rest. */
@@ -334,8 +338,13 @@ int cxlt_change_put(struct change *c, struct chain *ch, const struct content *x)
 	} else if (!mine) {
 		rc = alone ? cxlt_no_room_anywhere(c->s, "an entry") : CXLT_ALONE;
 	}
-	if (rc || (ch->found && !bundle))
+	if (rc || (ch->found && !bundle)) {
+		cxlt_filter_lower(c);
 		cxlt_bump(c->w, &c->tuple->count, (__u64)-1);
+	}
+	/* Now that the filter says what is there, and alone, as who has made the array grow is. */
+	if (c->grown)
+		cxlt_list_regrow(c);
 	if (rc && mine)
 		rule_free(c, mine);
 	if (!rc && bundle) {
@@ -361,6 +370,7 @@ int cxlt_change_remove(struct change *c, struct chain *ch)
 	if (rc)
 		return rc;
 	retire(c, ch);
+	cxlt_filter_lower(c);
 	c->emptied = cxlt_bump(c->w, &c->tuple->count, (__u64)-1) == 1;
 	if (c->emptied && c->w->depth)
 		cxlt_tuple_destroy(c);
@@ -388,6 +398,7 @@ void cxlt_entry_unlink(struct cxlt_writer *w, __u32 tref, __u32 ref)
 	c.chg = cxlt_chg_word(&c);
 	chain_store(&c, &ch, &h, 0);
 	rule_free(&c, ref);
+	cxlt_filter_lower(&c);
 	if (cxlt_bump(w, &c.tuple->count, (__u64)-1) == 1)
 		cxlt_tuple_destroy(&c);
 }

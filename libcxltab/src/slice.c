@@ -17,6 +17,7 @@ static void view_make(struct cxlt_slice *s, const __u64 *secrets)
 
 	v->base = (__u64)(unsigned long)s->mem;
 	v->limit = s->header.n_lines;
+	v->flags = s->header.feat_ro_compat & CXLT_FEAT_FILTER ? CXLT_VIEW_FILTER : 0;
 	v->n_lines = s->header.n_lines;
 	v->control = s->dir.control;
 	v->tables = s->dir.tables;
@@ -442,7 +443,7 @@ void *cxlt_slice_base(const struct cxlt_slice *s)
 void cxlt_slice_view(const struct cxlt_slice *s, __u32 flags, struct cxlt_view *out)
 {
 	*out = s->view;
-	out->flags = flags;
+	out->flags |= flags;
 	if (flags & CXLT_VIEW_DEVICE)
 		out->limit = s->header.dev_lines;
 }

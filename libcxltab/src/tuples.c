@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cxltab/change.h>
+#include <cxltab/filter.h>
 
 #include "change_rule.h"
 
@@ -142,43 +143,69 @@ static bool tuple_sound(const struct cxlt_slice *s, __u32 ref)
 	       cxlt_line(&s->view, CXLT_GEO_REF(t->geo), 1U << CXLT_GEO_LOG2(t->geo));
 }
 
-int cxlt_list_publish(struct change *c, int prio)
+static __u32 list_alloc(struct change *c, const struct cxlt_list_image *im)
 {
-	__u32 n = CXLT_LIST_N(c->t->list), old = CXLT_LIST_REF(c->t->list), i, k = 0, log2 = 0, ref;
-	const __u64 *items = n ? list_items(c->s, c->t) : NULL;
-	__u64 *fresh, gen = c->t->list >> 48;
-	bool placed = prio < 0;
+	return cxlt_alloc_lines(c->s, &c->w->alloc, CXLT_KIND_LIST,
+				cxlt_list_log2(im->n, im->n_pairs));
+}
 
-	if (!list_sound(c))
-		return cxlt_fail(-EUCLEAN, "table %u's list of tuples is damaged", c->table);
+/* Stores the list that `im` is and publishes it; then what is in gone[] is free.  -ENOSPC. */
+static int list_replace(struct change *c, struct cxlt_list_image *im, __u32 *gone, __u32 n_gone)
+{
+	__u32 old = CXLT_LIST_REF(c->t->list), ref, i;
+	__u64 gen = c->t->list >> 48;
+
 	/* The last tuple needs no list to go; deleting never needs memory. */
-	if (placed && n == 1 && CXLT_ITEM_REF(items[0]) == c->tref) {
-		cxlt_store_release(&c->t->list, CXLT_LIST(0, 0, gen + 1));
-		cxlt_free_lines(c->s, &c->w->alloc, old);
-		return 0;
+	ref = im->n ? list_alloc(c, im) : 0;
+	/* Better without a filter than not at all. */
+	if (!ref && im->n_pairs) {
+		n_gone += cxlt_filter_drop(c, im, gone + n_gone);
+		ref = list_alloc(c, im);
 	}
-	while (8U << log2 < n + 1)
-		log2++;
-	ref = cxlt_alloc_lines(c->s, &c->w->alloc, CXLT_KIND_LIST, log2);
-	if (!ref)
+	if (!ref && im->n)
 		return cxlt_no_room(c->s, "a list of tuples");
-	fresh = cxlt_at(c->s, ref);
-	for (i = 0; i < n; i++) {
-		if (CXLT_ITEM_REF(items[i]) == c->tref)
-			continue;
-		if (!placed && (int)CXLT_ITEM_PRIO(items[i]) < prio) {
-			cxlt_store(&fresh[k++], CXLT_ITEM(c->tref, prio, c->tuple_flags));
-			placed = true;
-		}
-		cxlt_store(&fresh[k++], items[i]);
-	}
-	if (!placed)
-		cxlt_store(&fresh[k++], CXLT_ITEM(c->tref, prio, c->tuple_flags));
+	/* Before the list says that 0 means "none". */
+	cxlt_filter_joined(c, im);
+	if (ref)
+		cxlt_list_store(cxlt_at(c->s, ref), im);
 	/* Pairs with the acquire of cxlt_classify(). */
-	cxlt_store_release(&c->t->list, CXLT_LIST(ref, k, gen + 1));
+	cxlt_store_release(&c->t->list, CXLT_LIST(ref, im->n, gen + 1));
+	cxlt_filter_left(c, im);
 	if (old)
 		cxlt_free_lines(c->s, &c->w->alloc, old);
+	for (i = 0; i < n_gone; i++)
+		cxlt_free_lines(c->s, &c->w->alloc, gone[i]);
 	return 0;
+}
+
+int cxlt_list_publish(struct change *c, int prio)
+{
+	__u32 gone[2 * CXLT_PAIRS_MAX], n_gone, n_before;
+	struct cxlt_list_image im;
+	__u64 uses;
+
+	if (!cxlt_list_load(c->s, c->t->list, &im))
+		return cxlt_fail(-EUCLEAN, "table %u's list of tuples is damaged", c->table);
+	n_before = im.n;
+	uses = cxlt_list_take(&im, c->tref);
+	if (prio >= 0)
+		cxlt_list_put(&im, CXLT_ITEM(c->tref, prio, c->tuple_flags), uses);
+	n_gone = cxlt_filter_trim(&im, gone);
+	cxlt_filter_join(c, &im, n_before);
+	return list_replace(c, &im, gone, n_gone);
+}
+
+void cxlt_list_regrow(struct change *c)
+{
+	__u32 gone[2 * CXLT_PAIRS_MAX], n_gone;
+	struct cxlt_list_image im = {.n = 0};
+
+	if (!cxlt_list_load(c->s, c->t->list, &im))
+		return;
+	n_gone = cxlt_filter_grow(c, &im, gone);
+	/* Without room for them the old ones serve: they rule out less. */
+	if (n_gone)
+		list_replace(c, &im, gone, n_gone);
 }
 
 int cxlt_list_prio(const struct change *c)

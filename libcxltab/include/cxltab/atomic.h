@@ -42,6 +42,12 @@ CXLT_INLINE __u32 cxlt_load32(const __u32 __arena *p)
 	return *(const volatile __u32 __arena *)p;
 }
 
+/* One byte of a word that is otherwise stored whole. */
+CXLT_INLINE __u32 cxlt_load8(const __u8 __arena *p)
+{
+	return *(const volatile __u8 __arena *)p;
+}
+
 CXLT_INLINE void cxlt_store(__u64 __arena *p, __u64 v)
 {
 	*(volatile __u64 __arena *)p = v;
@@ -148,6 +154,18 @@ CXLT_INLINE __u32 cxlt_load32(const __u32 *p)
 {
 	cxlt_model_point(p, 0);
 	return (__u32)cxlt_model_saw(__atomic_load_n(p, __ATOMIC_RELAXED));
+}
+
+/* One byte of a word that is otherwise stored whole. */
+CXLT_INLINE __u32 cxlt_load8(const __u8 *p)
+{
+#ifdef CXLT_MODEL
+	const __u64 *word = (const __u64 *)((unsigned long)p & ~7UL);
+
+	return cxlt_load(word) >> ((unsigned long)p & 7) * 8 & 0xff;
+#else
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+#endif
 }
 
 CXLT_INLINE void cxlt_store(__u64 *p, __u64 v)

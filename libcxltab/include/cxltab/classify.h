@@ -25,6 +25,7 @@
 #include <cxltab/base.h>
 #include <cxltab/atomic.h>
 #include <cxltab/change.h>
+#include <cxltab/filter.h>
 #include <cxltab/hash.h>
 #include <cxltab/layout.h>
 #include <cxltab/view.h>
@@ -319,49 +320,95 @@ CXLT_INLINE int cxlt_tuple_find(const struct cxlt_view *v, struct cxlt_work *w, 
 #define CXLT_TUPLE_FIND(v, w, ref, best) cxlt_tuple_find(v, w, ref, best)
 #endif
 
-/*
- * The search of one table's list; *unseen is raised to 1 + the highest priority that a rule which
- * the device could not read may have.
- */
-CXLT_INLINE int cxlt_list_find(const struct cxlt_view *v, struct cxlt_work *w, __u64 list,
-			       __u32 *unseen)
+/* One tuple of the list: 0 (w->rule is the best rule so far, if there is one) or -reason. */
+CXLT_INLINE int cxlt_item_find(const struct cxlt_view *v, struct cxlt_work *w, __u64 item)
 {
-	__u32 n = CXLT_LIST_N(list), skip, best = 0, i;
-	const __u64 __arena *items = NULL;
+	__u32 prio = CXLT_ITEM_PRIO(item);
+	int rc = cxlt_charge(w, 1);
 
-	if (n) {
-		items = cxlt_line(v, CXLT_LIST_REF(list), (n + 7) / 8);
-		if (!items)
-			return -CXLT_R_BAD_REF;
+	if (!rc)
+		rc = CXLT_TUPLE_FIND(v, w, CXLT_ITEM_REF(item), w->scan.best);
+	if (rc < 0 && rc != CXLT_OUT_OF_DOMAIN)
+		return rc;
+	if (rc > 0) {
+		w->scan.best = w->rule.prio + 1;
+		w->rule.torn = 0;
 	}
-	skip = v->flags & CXLT_VIEW_DEVICE ? CXLT_TUPLE_HOST : CXLT_TUPLE_SHADOW;
-	w->rule.torn = 0;
-	CXLT_FOR(i, n, CXLT_TUPLES_MAX)
-	{
-		__u64 item = cxlt_load(&items[i]);
-		__u32 prio = CXLT_ITEM_PRIO(item);
-		int rc;
+	/* A candidate that vanished while it was copied has overwritten the best one. */
+	if (cxlt_unlikely(w->rule.torn))
+		return CXLT_RETRY;
+	if (rc == CXLT_OUT_OF_DOMAIN && w->scan.unseen < prio + 1)
+		w->scan.unseen = prio + 1;
+	return 0;
+}
 
-		if (best && prio < best)
-			break; /* neither it nor a later one can win */
+/*
+ * Those of tuples 64 g and on, 64 at most, that the filter leaves.  0: go on with the next 64; 1: no
+ * later one can win; or -reason.
+ */
+CXLT_INLINE int cxlt_group_find(const struct cxlt_view *v, struct cxlt_work *w, __u64 list, __u32 g)
+{
+	__u32 n = CXLT_LIST_N(list) - g * 64, i;
+	__u32 skip = v->flags & CXLT_VIEW_DEVICE ? CXLT_TUPLE_HOST : CXLT_TUPLE_SHADOW;
+	const __u64 __arena *items = cxlt_line(v, CXLT_LIST_REF(list) + g * 8, (n + 7) / 8);
+	__u64 left = cxlt_filter_group(v, &w->filter, g);
+	int rc = g ? cxlt_charge(w, (w->filter.n_pairs + 7) / 8) : 0;
+
+	if (!items || rc)
+		return rc ? rc : -CXLT_R_BAD_REF;
+	if (n < 64)
+		left &= (1ULL << n) - 1;
+	CXLT_FOR(i, 64, 64)
+	{
+		__u64 item;
+
+		if (!left)
+			break;
+		item = cxlt_load(&items[cxlt_low_bit(left)]);
+		left &= left - 1;
+		if (w->scan.best && CXLT_ITEM_PRIO(item) < w->scan.best)
+			return 1; /* neither it nor a later one can win */
 		if (CXLT_ITEM_FLAGS(item) & skip)
 			continue;
-		rc = cxlt_charge(w, 1);
-		if (!rc)
-			rc = CXLT_TUPLE_FIND(v, w, CXLT_ITEM_REF(item), best);
-		if (rc < 0 && rc != CXLT_OUT_OF_DOMAIN)
+		rc = cxlt_item_find(v, w, item);
+		if (rc)
 			return rc;
-		if (rc > 0) {
-			best = w->rule.prio + 1;
-			w->rule.torn = 0;
-		}
-		/* A candidate that vanished while it was copied has overwritten the best one. */
-		if (cxlt_unlikely(w->rule.torn))
-			return CXLT_RETRY;
-		if (rc == CXLT_OUT_OF_DOMAIN && *unseen < prio + 1)
-			*unseen = prio + 1;
 	}
-	return best != 0;
+	return 0;
+}
+
+#ifndef CXLT_FILTER_ASK
+#define CXLT_FILTER_ASK(v, w, list)    cxlt_filter_ask(v, &(w)->key, list, &(w)->filter)
+#define CXLT_GROUP_FIND(v, w, list, g) cxlt_group_find(v, w, list, g)
+#endif
+
+/*
+ * The search of one table's list; w->scan.unseen is raised to 1 + the highest priority that a rule
+ * which the device could not read may have.
+ */
+CXLT_INLINE int cxlt_list_find(const struct cxlt_view *v, struct cxlt_work *w, __u64 list)
+{
+	__u32 n = CXLT_LIST_N(list), g;
+	int rc;
+
+	w->scan.best = 0;
+	if (!n)
+		return 0;
+	if (CXLT_FILTER_ASK(v, w, list))
+		return -CXLT_R_BAD_REF;
+	rc = cxlt_charge(w, w->filter.lines);
+	if (rc)
+		return rc;
+	w->rule.torn = 0;
+	CXLT_FOR(g, (n + 63) / 64, CXLT_TUPLES_MAX / 64)
+	{
+		rc = CXLT_GROUP_FIND(v, w, list, g);
+		if (rc < 0)
+			return rc;
+		if (rc)
+			break;
+	}
+	return w->scan.best != 0;
 }
 
 /* The highest-priority visible rule of table `table` for w->key. */
@@ -385,8 +432,8 @@ CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __
 		list = cxlt_load_acquire(&t->list);
 		if (cxlt_chg_collect(v, t, tref, &w->key, &w->chg))
 			return -CXLT_R_BAD_REF;
-		unseen = cxlt_load32(&t->unseen);
-		rc = cxlt_list_find(v, w, list, &unseen);
+		w->scan.unseen = cxlt_load32(&t->unseen);
+		rc = cxlt_list_find(v, w, list);
 		cxlt_read_barrier();
 		if (rc == -CXLT_R_BUDGET)
 			return rc;
@@ -395,6 +442,7 @@ CXLT_INLINE int cxlt_classify(const struct cxlt_view *v, struct cxlt_work *w, __
 		if (cxlt_load(&t->list) != list ||
 		    cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0 || cxlt_too_long(since))
 			continue;
+		unseen = w->scan.unseen;
 		if (v->flags & CXLT_VIEW_DEVICE && unseen && rc >= 0 &&
 		    (!rc || unseen > w->rule.prio))
 			return cxlt_load32(&t->unseen) >= unseen ? -CXLT_R_DEV_UNSEEN

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * layout.h - the memory format of a slice, version 1.1.
+ * layout.h - the memory format of a slice, version 1.2.
  *
  * The normative, byte-exact text is docs/format.md; tests/test_layout.c hard-codes its numbers.
  * A slice is an array of 64-byte lines.  In memory there are line refs (32-bit line indexes),
@@ -40,6 +40,8 @@ enum {
 	CXLT_WRITER_BPF = 255,	/* all BPF programs */
 	CXLT_BUCKET_SLOTS = 7,
 	CXLT_TUPLES_MAX = 1024, /* tuples of a table */
+	CXLT_PAIRS_MAX = 64,	/* pairs of a table's prefilter */
+	CXLT_TUPLE_PAIRS = 8,	/* of one tuple */
 	CXLT_CHAIN_MAX = 32,	/* rules with one match in one tuple */
 	CXLT_DIMS = 5,
 	CXLT_BUDGET_MAX = 65536, /* lines: a slice's owner may not make readers work longer */
@@ -53,7 +55,8 @@ enum {
 	CXLT_FEAT_CELLS = 1, /* entries of exact tables are made of cells; required since 1.2 */
 	CXLT_FEAT_INCOMPAT = CXLT_FEAT_CELLS,
 	CXLT_FEAT_PARALLEL = 1, /* writers lock buckets; one that locks the slice alone is wrong */
-	CXLT_FEAT_RO_COMPAT = CXLT_FEAT_PARALLEL,
+	CXLT_FEAT_FILTER = 2,	/* writers keep the cells of prefilters, which readers go by */
+	CXLT_FEAT_RO_COMPAT = CXLT_FEAT_PARALLEL | CXLT_FEAT_FILTER,
 };
 
 struct cxlt_header {
@@ -174,9 +177,27 @@ struct cxlt_exact_table {
 #define CXLT_ITEM_FLAGS(i)	    ((__u32)((i) >> 48))
 #define CXLT_ITEM(ref, prio, flags) ((__u64)(ref) | (__u64)(prio) << 32 | (__u64)(flags) << 48)
 
+/*
+ * A pair of a table's prefilter, behind the list's items (filter.h): ref of its cells 32 | 64 - log2
+ * of their number 6 | 2 bits of 0 | key word 8.  A cell is 8 bits: how many rules have its bits; 255 sticks until the
+ * array is made anew.  Writers: any in a change, by CAS.  Readers: 0 or not.
+ */
+#define CXLT_PAIR_REF(p)	   ((__u32)(p))
+#define CXLT_PAIR_SHIFT(p)	   ((__u32)((p) >> 32) & 0x3f)
+#define CXLT_PAIR_LOG2(p)	   (64 - CXLT_PAIR_SHIFT(p))
+#define CXLT_PAIR_WORD(p)	   ((__u32)((p) >> 40) & 0xff)
+#define CXLT_PAIR(ref, log2, word) ((__u64)(ref) | (__u64)(64 - (log2)) << 32 | (__u64)(word) << 40)
+
 enum {
-	CXLT_TUPLE_HOST = 1,   /* the device can't match on it: a shadow speaks for each rule */
-	CXLT_TUPLE_SHADOW = 2, /* shadows: seen by the device alone */
+	CXLT_CELLS_LOG2_MIN = 10, /* a KiB */
+	CXLT_CELLS_LOG2_MAX = 16,
+	CXLT_CELL_STUCK = 255,
+};
+
+enum {
+	CXLT_TUPLE_HOST = 1,	   /* the device can't match on it: a shadow speaks for each rule */
+	CXLT_TUPLE_SHADOW = 2,	   /* shadows: seen by the device alone */
+	CXLT_ITEM_FILTER = 0x8000, /* of the first item alone: a prefilter follows the list */
 };
 
 /*
@@ -202,7 +223,9 @@ struct cxlt_tuple {
 	__u64 slots; /* occupied slots */
 	/* exact tables, BPF writers */
 	__u64 stock; /* CXLT_STOCK(): lines kept for BPF programs, 0: none; release */
-	__u64 pad[5];
+	/* of rules: byte i is 1 + a pair of the table's prefilter that this tuple uses, or 0 */
+	__u64 pairs;
+	__u64 pad[4];
 	/* line 2 and on */
 	__u64 mask[]; /* n_words words */
 };
@@ -353,6 +376,7 @@ enum cxlt_kind {
 	CXLT_KIND_CHG = 7,     /* likewise */
 	CXLT_KIND_STOCK = 8,   /* likewise */
 	CXLT_KIND_NEAR = 9,    /* buckets with their entries between; spans of whole chunks */
+	CXLT_KIND_FILTER = 10, /* counts of prefilters; as buckets */
 	CXLT_N_KINDS,
 };
 

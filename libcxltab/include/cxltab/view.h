@@ -21,6 +21,7 @@
 
 enum {
 	CXLT_VIEW_DEVICE = 1,
+	CXLT_VIEW_FILTER = 2, /* lists have a prefilter */
 };
 
 struct cxlt_view {
@@ -103,6 +104,17 @@ CXLT_INLINE __u64 __arena *cxlt_word(const struct cxlt_view *v, __u32 at)
 	return (__u64 __arena *)(unsigned long)((__u64)at << 3);
 #else
 	return (__u64 *)(unsigned long)(v->base + ((__u64)at << 3));
+#endif
+}
+
+/* A byte by its place in the slice, which is below v->limit lines. */
+CXLT_INLINE const __u8 __arena *cxlt_byte(const struct cxlt_view *v, __u64 at)
+{
+#ifdef __BPF__
+	(void)v;
+	return (const __u8 __arena *)(unsigned long)at;
+#else
+	return (const __u8 *)(unsigned long)(v->base + at);
 #endif
 }
 

@@ -99,6 +99,22 @@ struct cxlt_rule_copy {
 	__u64 prog[CXLT_PROG_MAX];
 };
 
+/* What the filter of the list that is being searched says. */
+struct cxlt_filter {
+	__u64 absent;  /* bit p: no rule has the packet's bits of pair p */
+	__u64 first;   /* bit i: tuple i is ruled out by that */
+	__u32 uses;    /* word of the slice: who uses pair 0 is uses + g * n_pairs, g from 1 on */
+	__u32 n_pairs; /* 0: nothing is ruled out */
+	__u32 lines;   /* touched */
+	__u32 pad;
+};
+
+/* Of the search of a list, so far; here for the same reason as struct cxlt_walk. */
+struct cxlt_scan {
+	__u32 best;   /* 1 + priority of the best rule, 0: none */
+	__u32 unseen; /* 1 + the highest priority that a rule the device can't read may have */
+};
+
 /* What phase 1 has gathered besides the result; here, since the verifier follows the stack. */
 struct cxlt_walk {
 	__u32 next;	    /* table to go on with, 0: none */
@@ -118,6 +134,8 @@ struct cxlt_work {
 	struct cxlt_key key;  /* as rewritten so far */
 	struct cxlt_chgset chg;
 	struct cxlt_rule_copy rule;
+	struct cxlt_filter filter;
+	struct cxlt_scan scan;
 	struct cxlt_walk walk;
 	struct cxlt_result res;
 	struct cxlt_frame frame;
