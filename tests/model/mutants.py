@@ -84,6 +84,34 @@ MUTANTS = [
      "if (fresh || cxlt_list_prio(c) < c->prio)", "if (fresh)", ["mat-raise"]),
     ("chain-inserted-at-head", SRC + "rules.c",
      "if (ch->at) {", "if (ch->at && ch->found) {", ["winner-chain"]),
+    ("cell-raised-late", SRC + "rules.c",
+     "\tcxlt_filter_raise(c);\n\tif (!rc)\n\t\tmine = rule_alloc(c, x);\n\tif (mine) {\n"
+     "\t\trule_fill(c, mine, c->prio, x);\n\t\trc = chain_put(c, ch, mine, x->modify);\n",
+     "\tif (!rc)\n\t\tmine = rule_alloc(c, x);\n\tif (mine) {\n"
+     "\t\trule_fill(c, mine, c->prio, x);\n\t\trc = chain_put(c, ch, mine, x->modify);\n"
+     "\t\tcxlt_filter_raise(c);\n", ["filter-add"]),
+    ("cell-lowered-early", SRC + "rules.c",
+     "\tc->chg = cxlt_chg_word(c);\n\trc = chain_put_once(c, ch, 0, true, true);\n",
+     "\tc->chg = cxlt_chg_word(c);\n\tcxlt_filter_lower(c);\n"
+     "\trc = chain_put_once(c, ch, 0, true, true);\n\tcxlt_filter_raise(c);\n",
+     ["filter-remove"]),
+    ("cell-lowered-before-the-new-one", SRC + "rules.c",
+     "\t\t\tif (must && mine)\n\t\t\t\tkeep(c, ch, mine);\n",
+     "\t\t\tif (must && mine) {\n\t\t\t\tcxlt_filter_lower(c);\n\t\t\t\tcxlt_filter_lower(c);\n"
+     "\t\t\t\tkeep(c, ch, mine);\n\t\t\t\tcxlt_filter_raise(c);\n"
+     "\t\t\t\tcxlt_filter_raise(c);\n\t\t\t}\n", ["filter-modify"]),
+    ("cell-not-won", SRC + "filter.c",
+     "\t\telse if (!cxlt_cas(word, old, next))\n\t\t\tcontinue;\n",
+     "\t\telse\n\t\t\tcxlt_store_release(word, next);\n", ["filter-two"]),
+    ("filter-before-its-cells", SRC + "tuples.c",
+     "\tcxlt_filter_joined(c, im);\n\tcxlt_list_store(cxlt_at(c->s, ref), im);\n"
+     "\t/* Pairs with the acquire of cxlt_classify(). */\n"
+     "\tcxlt_store_release(&c->t->list, CXLT_LIST(ref, im->n, gen + 1));\n",
+     "\tcxlt_list_store(cxlt_at(c->s, ref), im);\n"
+     "\tcxlt_store_release(&c->t->list, CXLT_LIST(ref, im->n, gen + 1));\n"
+     "\tcxlt_filter_joined(c, im);\n", ["filter-join"]),
+    ("repair-keeps-cells", SRC + "filter.c",
+     "if (fix && have != want[i])", "if (0)", ["filter-add-die", "filter-remove-die"]),
     ("repair-keeps-both-slots", SRC + "check.c",
      "\t\tif (a->fix)\n\t\t\tclear_slot(&x->b[i], j, other);\n\t\treturn;\n\t}\n"
      "\tif (!audit_entry(", "\t\treturn;\n\t}\n\tif (!audit_entry(", ["displace-die"]),

@@ -1326,6 +1326,161 @@ static void s_two_rules_new(struct model *m)
 	m->switches = 2;
 }
 
+/*
+ * A table that is long enough for a prefilter: two more tuples, which the packet's rules have nothing to
+ * do with.  The destination of drop_narrow is in the cells only while it is there.
+ */
+static struct cxlt_rule_spec third, fourth;
+
+static void filter_setup(void)
+{
+	rules_setup();
+	third = other;
+	memset(&third.mask, 0, sizeof(third.mask));
+	third.mask.w[CXLT_W_METADATA] = third.value.w[CXLT_W_METADATA] = 1;
+	fourth = third;
+	fourth.mask.w[CXLT_W_METADATA] = 0;
+	fourth.mask.w[CXLT_W_TUN_ID] = fourth.value.w[CXLT_W_TUN_ID] = 1;
+	keep_tuples();
+	must(cxlt_rule_add(writer, &third));
+	must(cxlt_rule_add(writer, &allow_wide));
+}
+
+/* What a reader found and may cache, as no word has moved since, is what is there now. */
+static int cached_is_right(void *arg)
+{
+	const struct cxlt_work *w = &work[0];
+
+	if (!gave_up(w) && !w->chg.pending && cxlt_chg_sum(&view, &w->chg, 0) == w->chg.sum) {
+		classify(&work[1]);
+		if (work[1].res.matched != w->res.matched || work[1].res.cookie != w->res.cookie)
+			return 1;
+	}
+	return slice_is_clean(arg);
+}
+
+static void filter_model(struct model *m, void (*run)(void *), const struct cxlt_rule_spec *drop)
+{
+	pair_model(m, drop, &allow_wide, run);
+	m->thread[1].run = never_allow_never_miss;
+	m->check = cached_is_right;
+}
+
+static void add_drop(void *arg)
+{
+	const struct cxlt_rule_spec *const *s = arg;
+
+	must(cxlt_rule_add(writer, s[0]));
+}
+
+static void remove_drop(void *arg)
+{
+	const struct cxlt_rule_spec *const *s = arg;
+
+	must(cxlt_rule_delete(writer, s[0]));
+}
+
+static void classify_once(void *arg)
+{
+	(void)arg;
+	classify(&work[0]);
+}
+
+static void s_filter_add(struct model *m)
+{
+	filter_setup();
+	must(cxlt_rule_add(writer, &fourth));
+	filter_model(m, add_drop, &drop_narrow);
+	m->thread[1].run = classify_once;
+}
+
+static void s_filter_remove(struct model *m)
+{
+	s_filter_add(m);
+	must(cxlt_rule_add(writer, &drop_narrow));
+	m->thread[0].run = remove_drop;
+}
+
+static void modify_once(void *arg)
+{
+	struct cxlt_rule_spec s = drop_narrow;
+
+	(void)arg;
+	s.cookie = 101;
+	must(cxlt_rule_modify(writer, &s));
+}
+
+static void s_filter_modify(struct model *m)
+{
+	filter_setup();
+	must(cxlt_rule_add(writer, &fourth));
+	must(cxlt_rule_add(writer, &drop_narrow));
+	filter_model(m, modify_once, &drop_narrow);
+}
+
+/* From a tuple that the filter leaves to one that it ruled out. */
+static void s_filter_handover(struct model *m)
+{
+	filter_setup();
+	must(cxlt_rule_add(writer, &fourth));
+	must(cxlt_rule_add(writer, &drop_wide));
+	filter_model(m, make_before_break, &drop_wide);
+	pair[1] = &drop_narrow;
+}
+
+/* The list gets a filter with its fourth tuple, and loses it. */
+static void join_and_leave(void *arg)
+{
+	(void)arg;
+	must(cxlt_rule_add(writer, &fourth));
+	must(cxlt_rule_delete(writer, &fourth));
+}
+
+static void s_filter_join(struct model *m)
+{
+	filter_setup();
+	must(cxlt_rule_add(writer, &drop_narrow));
+	filter_model(m, join_and_leave, &drop_narrow);
+}
+
+static int both_and_clean(void *arg)
+{
+	struct cxlt_rule_info info;
+
+	classify(&work[0]);
+	return work[0].res.cookie != 100 || cxlt_rule_get(slice, two_rules[0], &info) ||
+	       cxlt_rule_get(slice, two_rules[1], &info) || slice_is_clean(arg);
+}
+
+/* Two writers raise one cell, or two of one word. */
+static void s_filter_two(struct model *m)
+{
+	two_rules_model(m, &drop_narrow, &allow_narrow);
+	must(cxlt_rule_add(writer, &allow_wide));
+	third = fourth = other;
+	memset(&third.mask, 0, sizeof(third.mask));
+	third.mask.w[CXLT_W_METADATA] = third.value.w[CXLT_W_METADATA] = 1;
+	memset(&fourth.mask, 0, sizeof(fourth.mask));
+	fourth.mask.w[CXLT_W_TUN_ID] = fourth.value.w[CXLT_W_TUN_ID] = 1;
+	must(cxlt_rule_add(writer, &third));
+	must(cxlt_rule_add(writer, &fourth));
+	m->check = both_and_clean;
+}
+
+static void s_filter_add_die(struct model *m)
+{
+	s_filter_add(m);
+	add_repair(m, 0);
+	m->check = cached_is_right;
+}
+
+static void s_filter_remove_die(struct model *m)
+{
+	s_filter_remove(m);
+	add_repair(m, 0);
+	m->check = cached_is_right;
+}
+
 static void s_winner_die(struct model *m)
 {
 	s_winner_kept(m);
@@ -1404,6 +1559,15 @@ static const struct {
 	{"bundle-tuples", "the same, into another tuple", s_bundle_tuples},
 	{"bundle-abort", "of one that is aborted, nothing", s_bundle_abort},
 	{"bundle-die", "a bundle dies anywhere, and its repair: all or nothing", s_bundle_die},
+	{"filter-add", "a cached result is right beside a rule that the filter ruled out",
+	 s_filter_add},
+	{"filter-remove", "the same beside one that goes", s_filter_remove},
+	{"filter-modify", "a modified rule is never ruled out", s_filter_modify},
+	{"filter-handover", "nor one that another tuple's replaces", s_filter_handover},
+	{"filter-join", "nor one in a list that gets a filter, and loses it", s_filter_join},
+	{"filter-two", "two writers raise one cell: no rule is lost", s_filter_two},
+	{"filter-add-die", "one dies anywhere: a cached result is right", s_filter_add_die},
+	{"filter-remove-die", "the same when it removes", s_filter_remove_die},
 	{"winner-die", "the writer dies anywhere: allow never wins", s_winner_die},
 	{"handover-die", "the writer dies anywhere: never missed", s_handover_die},
 	{"chain-die", "the writer dies in a chain", s_chain_die},
