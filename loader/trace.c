@@ -140,6 +140,7 @@ static const char *probe_text(struct trace *t, __u32 ref, __u32 *best, char *buf
 struct tuple_count {
 	__u32 all; /* tuples that this view sees */
 	__u32 probed;
+	__u32 ruled_out; /* by the prefilter, where the search came */
 };
 
 /* Repeats the search of a step, tuple by tuple; prints unless json is given. */
@@ -152,11 +153,14 @@ static struct tuple_count explain_tuples(struct trace *t, const struct step *s, 
 	const __u64 __arena *items =
 		cxlt_line(&t->view, CXLT_LIST_REF(list), (CXLT_LIST_N(list) + 7) / 8);
 	struct tuple_count count = {0};
+	struct cxlt_filter filter;
 	__u32 i, best = 0;
 
 	t->probe = t->w;
 	t->probe.key = s->key;
 	t->probe.budget = ~0U;
+	if (cxlt_filter_ask(&t->view, &s->key, list, &filter))
+		return count;
 	for (i = 0; items && i < CXLT_LIST_N(list) && i < CXLT_TUPLES_MAX; i++) {
 		__u64 item = cxlt_load(&items[i]);
 		char mask[512], result[128];
@@ -167,6 +171,10 @@ static struct tuple_count explain_tuples(struct trace *t, const struct step *s, 
 		count.all++;
 		if (best && CXLT_ITEM_PRIO(item) < best)
 			continue;
+		if (!(cxlt_filter_group(&t->view, &filter, i / 64) >> (i % 64) & 1)) {
+			count.ruled_out++;
+			continue;
+		}
 		count.probed++;
 		if (!tuple_mask(&t->view, CXLT_ITEM_REF(item), &key))
 			continue;
@@ -278,6 +286,10 @@ static void step_text(struct trace *t, const struct step *s, const struct cxlt_k
 	printf("  table %u: %u tuple%s probed, %u line%s touched\n", s->table, s->probes,
 	       plural(s->probes), s->lines, plural(s->lines));
 	count = explain_tuples(t, s, NULL);
+	if (count.ruled_out)
+		printf("    %u more tuple%s ruled out by the prefilter\n", count.ruled_out,
+		       plural(count.ruled_out));
+	count.all -= count.ruled_out;
 	if (count.all > count.probed)
 		printf("    %u more tuple%s not probed: no higher priority there\n",
 		       count.all - count.probed, plural(count.all - count.probed));
@@ -316,7 +328,8 @@ static void step_json(struct trace *t, const struct step *s, const struct cxlt_k
 	json_array(j, "tuples");
 	count = explain_tuples(t, s, j);
 	json_end(j);
-	json_u64(j, "tuples_skipped", count.all - count.probed);
+	json_u64(j, "tuples_ruled_out", count.ruled_out);
+	json_u64(j, "tuples_skipped", count.all - count.probed - count.ruled_out);
 	if (s->found == 1) {
 		json_u64(j, "priority", s->rule.prio);
 		json_u64(j, "cookie", s->rule.cookie);

@@ -44,6 +44,14 @@ enum {
 	CXLT_FILTER_FROM = 4, /* tuples: a shorter list is not worth a filter, and needs none */
 };
 
+/*
+ * Tuples from which on this reader asks the filter, at least CXLT_FILTER_FROM.  One whose probes are
+ * cheap defines more before it includes this header.
+ */
+#ifndef CXLT_FILTER_WORTH
+#define CXLT_FILTER_WORTH CXLT_FILTER_FROM
+#endif
+
 /* Index of the lowest bit of x, which is not 0. */
 CXLT_INLINE __u32 cxlt_low_bit(__u64 x)
 {
@@ -112,7 +120,7 @@ CXLT_INLINE int cxlt_filter_ask(const struct cxlt_view *v, const struct cxlt_key
 	f->absent = 0;
 	f->n_pairs = 0;
 	f->lines = 0;
-	if (!(v->flags & CXLT_VIEW_FILTER) || n < CXLT_FILTER_FROM)
+	if (!(v->flags & CXLT_VIEW_FILTER) || n < CXLT_FILTER_WORTH)
 		return 0;
 	at = cxlt_line(v, CXLT_LIST_REF(list), 1);
 	if (!at)
