@@ -58,9 +58,8 @@ static void complain(struct audit *a, const char *fmt, ...)
 }
 
 static const char *const kind_name[CXLT_N_KINDS] = {
-	"free", "rule",	   "exact entry",  "counters", "tuple",
-	"list", "buckets", "change words", "stock",    "pages",
-	"prefilter counts",
+	"free",		"rule",	 "exact entry", "counters",	    "tuple", "list", "buckets",
+	"change words", "stock", "pages",	"prefilter counts",
 };
 
 static struct cxlt_chunk *chunk_at(const struct cxlt_slice *s, __u32 i)
