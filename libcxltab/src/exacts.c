@@ -353,7 +353,7 @@ int cxlt_exact_delete(struct cxlt_writer *w, __u32 tuple, const __u64 *key)
 static void take_ahead(struct cxlt_writer *w, struct op *op, __u32 n)
 {
 	const struct cxlt_tuple *t = op->t;
-	__u32 refs[CXLT_EXACT_BATCH], i, got = 0;
+	__u32 refs[CXLT_EXACT_BATCH] = {0}, i, got = 0;
 
 	if (!t->sparse)
 		got = cxlt_alloc_some(w->slice, &w->alloc, cxlt_exact_cells(t->n_words, t->n_val),

@@ -85,11 +85,16 @@ MUTANTS = [
     ("chain-inserted-at-head", SRC + "rules.c",
      "if (ch->at) {", "if (ch->at && ch->found) {", ["winner-chain"]),
     ("cell-raised-late", SRC + "rules.c",
-     "\tcxlt_filter_raise(c);\n\tif (!rc)\n\t\tmine = rule_alloc(c, x);\n\tif (mine) {\n"
-     "\t\trule_fill(c, mine, c->prio, x);\n\t\trc = chain_put(c, ch, mine, x->modify);\n",
-     "\tif (!rc)\n\t\tmine = rule_alloc(c, x);\n\tif (mine) {\n"
-     "\t\trule_fill(c, mine, c->prio, x);\n\t\trc = chain_put(c, ch, mine, x->modify);\n"
-     "\t\tcxlt_filter_raise(c);\n", ["filter-add"]),
+     "\tcxlt_filter_raise(c);\n\tmine = rule_alloc(c, x);\n"
+     "\tif (mine) {\n\t\t/* The dimension comes last: its words stay, though there be no room for the "
+     "rest. */\n\t\tc->chg = cxlt_chg_word(c);\n\t\trc = bundle ? cxlt_bundle_touch(c) : 0;\n\t}\n"
+     "\tif (mine && !rc) {\n\t\trule_fill(c, mine, c->prio, x);\n"
+     "\t\trc = chain_put(c, ch, mine, x->modify);\n",
+     "\tmine = rule_alloc(c, x);\n"
+     "\tif (mine) {\n\t\t/* The dimension comes last: its words stay, though there be no room for the "
+     "rest. */\n\t\tc->chg = cxlt_chg_word(c);\n\t\trc = bundle ? cxlt_bundle_touch(c) : 0;\n\t}\n"
+     "\tif (mine && !rc) {\n\t\trule_fill(c, mine, c->prio, x);\n"
+     "\t\trc = chain_put(c, ch, mine, x->modify);\n\t\tcxlt_filter_raise(c);\n", ["filter-add"]),
     ("cell-lowered-early", SRC + "rules.c",
      "\tc->chg = cxlt_chg_word(c);\n\trc = chain_put_once(c, ch, 0, true, true);\n",
      "\tc->chg = cxlt_chg_word(c);\n\tcxlt_filter_lower(c);\n"
@@ -104,10 +109,10 @@ MUTANTS = [
      "\t\telse if (!cxlt_cas(word, old, next))\n\t\t\tcontinue;\n",
      "\t\telse\n\t\t\tcxlt_store_release(word, next);\n", ["filter-two"]),
     ("filter-before-its-cells", SRC + "tuples.c",
-     "\tcxlt_filter_joined(c, im);\n\tcxlt_list_store(cxlt_at(c->s, ref), im);\n"
+     "\tcxlt_filter_joined(c, im);\n\tif (ref)\n\t\tcxlt_list_store(cxlt_at(c->s, ref), im);\n"
      "\t/* Pairs with the acquire of cxlt_classify(). */\n"
      "\tcxlt_store_release(&c->t->list, CXLT_LIST(ref, im->n, gen + 1));\n",
-     "\tcxlt_list_store(cxlt_at(c->s, ref), im);\n"
+     "\tif (ref)\n\t\tcxlt_list_store(cxlt_at(c->s, ref), im);\n"
      "\tcxlt_store_release(&c->t->list, CXLT_LIST(ref, im->n, gen + 1));\n"
      "\tcxlt_filter_joined(c, im);\n", ["filter-join"]),
     ("repair-keeps-cells", SRC + "filter.c",
