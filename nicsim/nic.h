@@ -98,7 +98,7 @@ struct cxlt_nic {
 	__u32 sparing;		      /* the MAT thrashes: few misses are worth a fill */
 	__u64 window_lookups, window_hits; /* the MAT's, when `sparing` was last decided */
 	__u64 now;			   /* CLOCK_MONOTONIC, coarse, of this batch */
-	const struct cxlt_batch *ahead;	   /* what is known of the packet in hand, or NULL */
+	struct cxlt_batch *ahead;	   /* what is known of the packet in hand, or NULL */
 	__u32 ahead_at;
 	__u32 n_counts;
 	struct cxlt_nic_count count[CXLT_NIC_BATCH * 4];

@@ -26,10 +26,10 @@ struct classifier_table {
 	struct cxlt_writer *writer;
 	struct cxlt_view view;
 	struct cxlt_work work;
-	const struct cxlt_batch *ahead; /* NULL: nothing was fetched ahead */
-	uint32_t at;			/* which key of the batch */
-	uint32_t depth;			/* tuples to look ahead in */
-	uint64_t lookups, probes;
+	struct cxlt_batch *ahead; /* NULL: nothing was fetched ahead */
+	uint32_t at;		  /* which key of the batch */
+	uint32_t depth;		  /* tuples to look ahead in */
+	uint64_t lookups, probes, probes_before;
 };
 
 /* The one that holds w. */
@@ -142,17 +142,36 @@ static uint32_t winner_of(struct classifier_table *t, const struct cxlt_key *key
 	return rc ? (uint32_t)w->rule.cookie : 0;
 }
 
+/* After packet i: looks as deep as the last 32 went. */
+static void note_depth(struct classifier_table *t, uint32_t i)
+{
+	if (i % CLASSIFIER_BATCH != CLASSIFIER_BATCH - 1)
+		return;
+	t->depth = (uint32_t)((t->probes - t->probes_before + CLASSIFIER_BATCH - 1) /
+			      CLASSIFIER_BATCH);
+	t->probes_before = t->probes;
+}
+
 static void ours_find(struct classifier_table *t, const struct classifier_fields *p, uint32_t n,
 		      uint32_t *winner)
 {
 	struct cxlt_key key = {0};
+	struct cxlt_batch b;
 	uint32_t i;
 
-	t->ahead = NULL;
+	/* A batch of one: its waits overlap with each other alone. */
+	t->ahead = &b;
+	t->at = 0;
 	for (i = 0; i < n; i++) {
+		if (i % CLASSIFIER_BATCH == 0)
+			cxlt_batch_begin(&t->view, TABLE, t->depth, &b);
 		key_of(&p[i], 0x0800, &key);
+		cxlt_batch_buckets(&t->view, &b, 0, &key);
+		cxlt_batch_entries(&t->view, &b, 0);
 		winner[i] = winner_of(t, &key);
+		note_depth(t, i);
 	}
+	t->ahead = NULL;
 }
 
 static void ours_find_batch(struct classifier_table *t, const struct classifier_fields *p,
@@ -164,8 +183,6 @@ static void ours_find_batch(struct classifier_table *t, const struct classifier_
 
 	t->ahead = &b;
 	for (i = 0; i < n; i += CLASSIFIER_BATCH) {
-		uint64_t before = t->probes;
-
 		cxlt_batch_begin(&t->view, TABLE, t->depth, &b);
 		for (j = 0; j < CLASSIFIER_BATCH; j++) {
 			key_of(&p[i + j], 0x0800, &key[j]);
@@ -177,9 +194,7 @@ static void ours_find_batch(struct classifier_table *t, const struct classifier_
 			t->at = j;
 			winner[i + j] = winner_of(t, &key[j]);
 		}
-		/* As deep as the last packets went. */
-		t->depth =
-			(uint32_t)((t->probes - before + CLASSIFIER_BATCH - 1) / CLASSIFIER_BATCH);
+		note_depth(t, i + CLASSIFIER_BATCH - 1);
 	}
 	t->ahead = NULL;
 }
@@ -188,7 +203,7 @@ static double ours_probes(struct classifier_table *t)
 {
 	double mean = (double)t->probes / (double)t->lookups;
 
-	t->probes = t->lookups = 0;
+	t->probes = t->lookups = t->probes_before = 0;
 	return mean;
 }
 
