@@ -115,14 +115,15 @@ put(control, 128, "Q", identity + 1)
 lines, counters, pairs = [[] for _ in range(buckets)], [[0] * 8 for _ in range(buckets)], []
 while len(pairs) < 7 * buckets * 8 // 10:
     key = [rng.choice([0, 1, rng.getrandbits(64)]) for _ in range(n_key)]
-    b1, tag, b2 = reader.place(layout.hash(secret, range(n_key), key), buckets)
+    b1, tag, b2 = reader.place(layout.hash(secret, range(n_key), key), buckets - 1)
     b = b1 if len(lines[b1]) < 7 else b2
     if len(lines[b]) == 7 or key in (k for k, _ in pairs):
         continue
     lines[b].append((len(pairs), (tag << 1 | (b != b1)) << 32))
     counters[b1][tag & 7] = min(7, counters[b1][tag & 7] + (b != b1))
     pairs.append((key, [rng.getrandbits(64) for _ in range(n_val)]))
-entries = chunk(n_chunks - 1, 2, 1, len(pairs))
+cells = (1 + n_key + n_val + 3) // 4
+entries = 2 * chunk(n_chunks - 1, 2, cells, len(pairs))
 array = chunk(n_chunks - 2, 6, buckets, 1)
 tup = chunk(n_chunks - 3, 4, 5, 1)
 put(exacts, 0, "Q24s", tup, b"by_hand")
@@ -132,11 +133,10 @@ put(tup, 56, "BB", n_val, 0)
 put(tup, 64, "QQ", 0, 0)
 put(tup, 128, f"{n_key}Q", *[reader.M64] * n_key)
 for b in range(buckets):
-    put(array + b, 0, "8Q", *[entries + number | high for number, high in lines[b]], *[0] * (7 - len(lines[b])),
+    put(array + b, 0, "8Q", *[entries + number * cells | high for number, high in lines[b]], *[0] * (7 - len(lines[b])),
         sum(count << 3 * c for c, count in enumerate(counters[b])))
 for number, (key, value) in enumerate(pairs):
-    put(entries + number, 0, "QIBBH", 2, identity, n_key, n_val, 0)
-    put(entries + number, 16, f"{n_key + n_val}Q", *key, *value)
+    put(0, 32 * (entries + number * cells), f"{1 + n_key + n_val}Q", 2, *key, *value)
     print(*(f"{word:x}" for word in key), "=", *(f"{word:x}" for word in value))
 with open(path, "r+b") as file:
     file.write(data)

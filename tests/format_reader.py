@@ -12,7 +12,7 @@ import time
 from format_reader_rules import flow_text
 
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
-Tuple = collections.namedtuple("Tuple", "at id secret idx mask n_val")
+Tuple = collections.namedtuple("Tuple", "at id secret idx mask n_val sparse")
 Rule = collections.namedtuple("Rule", "tup at seq prio cookie since until key prog")
 
 class Wrong(Exception):
@@ -73,9 +73,9 @@ class Slice:
 
     def tuple_at(self, ref, kind):
         w, at = self.w, self.at(ref, 5)
-        ids, flags = w[at + 3], w[at + 7]
+        ids, extra = w[at + 3], (w[at + 7] & 255, w[at + 7] >> 32 if kind == 2 else 0)
         n, idx = ids >> 32 & 255, bytes(w[at + 4:at + 7])
-        tup = Tuple(at, ids & M32, w[at + 2], tuple(idx[:n]), w[at + 16:at + 16 + min(n, 24)].tolist(), flags & 255)
+        tup = Tuple(at, ids & M32, w[at + 2], tuple(idx[:n]), w[at + 16:at + 16 + min(n, 24)].tolist(), *extra)
         if n > 24 or ids >> 40 & 255 != kind or kind == 1 and any(i > 17 for i in tup.idx):
             raise Again(f"tuple {ref:#x} is none of kind {kind}")
         return tup

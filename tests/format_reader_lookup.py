@@ -26,10 +26,10 @@ def finish(h):
     return h ^ h >> 32
 
 
-def place(h, buckets):
-    b1, tag = h & (buckets - 1) & M32, h >> 33
+def place(h, mask):
+    b1, tag = h & mask & M32, h >> 33
     x = tag * 0x9e3779b1 & M32
-    return b1, tag, (b1 ^ ((x ^ x >> 15) | 1)) & (buckets - 1)
+    return b1, tag, (b1 ^ ((x ^ x >> 15) | 1)) & mask
 
 
 class Slice(format_reader.Slice):
@@ -42,9 +42,9 @@ class Slice(format_reader.Slice):
         """One tuple, one try: what take(ref of an entry with this tag) returns; None if that has another key."""
         w, geo, metas = self.w, self.w[tup.at], []
         for array in [w[tup.at + 1], geo] if geo >> 38 & 1 else [geo]:
-            buckets = 1 << (array >> 32 & 63)
-            b1, tag, b2 = place(self.hash(tup.secret, tup.idx, key), buckets)
-            first = self.at(array & M32, buckets, 0)
+            mask = tup.sparse or (1 << (array >> 32 & 63)) - 1
+            b1, tag, b2 = place(self.hash(tup.secret, tup.idx, key), mask)
+            first = self.at(array & M32, mask + 1, 0)
             for b, secondary in (b1, 0), (b2, 1):
                 at = self.at(first // 8 + b, 1)
                 meta = w[at + 7]
@@ -140,15 +140,24 @@ class Slice(format_reader.Slice):
                 tup = self.tuple_at(ref, 2)
                 if len(key) != len(tup.idx):
                     raise Wrong(f"{name}: a key has {len(tup.idx)} words")
-                return steady(self.find, tup, key, lambda ref: self.value(ref, tup, key))
+                return steady(self.entry, tup, key)
         raise Wrong(f"no exact table {name}")
 
+    def entry(self, tup, key):
+        """The value of a key in an exact table, one try: the sequence stands still while the slot is looked at."""
+        ref, seq, value = self.find(tup, key, lambda ref: self.value(ref, tup, key)) or (0, 0, None)
+        if ref and self.w[ref * 4] != seq:
+            raise Again(f"entry {ref:#x} moved")
+        return value
+
     def value(self, ref, tup, key):
-        at = self.at(ref, (2 + len(key) + tup.n_val + 7) // 8)
-        seq, ids, *body = self.w[at:at + 2 + len(key) + tup.n_val]
-        if seq & 1 or ids & 0xffffffffffff != tup.id | len(key) << 32 | tup.n_val << 40 or self.w[at] != seq:
-            raise Again(f"entry {ref:#x} isn't of tuple {tup.id}")
-        return body[len(key):] if body[:len(key)] == key else None
+        """Of the entry at cell `ref`, unless that has another key: ref, sequence and value."""
+        at, n = ref * 4, 1 + len(key) + tup.n_val
+        self.at(ref // 2, (ref % 2 * 4 + n + 7) // 8)
+        seq, *body = self.w[at:at + n]
+        if seq & 1:
+            raise Again(f"entry {ref:#x} is being filled")
+        return (ref, seq, body[len(key):]) if tuple(body[:len(key)]) == tuple(key) else None
 
     def check(self, table):
         """Rules where their hashes say, and counters of those in their second buckets; while no writer works."""
@@ -160,7 +169,7 @@ class Slice(format_reader.Slice):
             for b in range(buckets):
                 for slot in filter(None, self.w[first + 8 * b:first + 8 * b + 7]):
                     key = self.chain(slot & M32, tup, None)[0].key
-                    b1, tag, b2 = place(self.hash(tup.secret, tup.idx, key), buckets)
+                    b1, tag, b2 = place(self.hash(tup.secret, tup.idx, key), buckets - 1)
                     if (b2 if slot >> 32 & 1 else b1, tag) != (b, slot >> 33):
                         raise Wrong(f"tuple {tup.id}: bucket {b} has an entry of buckets {b1}, {b2}")
                     away[b1, tag & 7] += slot >> 32 & 1
