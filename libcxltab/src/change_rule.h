@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * change_rule.h - one change of one OpenFlow table, as its steps hand it on: tuples.c finds or
- * makes the tuple and its change word, rules.c the entry, shadows.c the device's stand-in.
+ * makes the tuple and its change word, change_rule.c the entry, shadows.c the device's stand-in.
  * "Alone" says what only a writer may do that has the slice alone; all else goes in a change beside
  * other writers too, and answers CXLT_ALONE where it can't.
  */
@@ -106,7 +106,7 @@ __u32 cxlt_filter_trim(struct cxlt_list_image *, __u32 *gone); /* pairs that nob
 __u32 cxlt_filter_drop(struct change *, struct cxlt_list_image *, __u32 *gone); /* all of them */
 __u32 cxlt_filter_grow(struct change *, struct cxlt_list_image *, __u32 *gone);
 
-/* rules.c */
+/* change_rule.c */
 void cxlt_change_init(struct change *, struct cxlt_writer *, const struct cxlt_rule_spec *,
 		      const struct cxlt_key *mask, __u32 tuple_flags);
 /* Finds the tuple, and hashes the key; false if there is none. */

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <cxltab/atomic.h>
 #include <cxltab/exact.h>
 #include <cxltab/hash.h>
@@ -35,6 +36,15 @@ struct cxlt_slice {
 	char lock_path[128];
 	char name[];
 };
+
+/* What `created` and `used` are stamped with. */
+CXLT_INLINE __u64 cxlt_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
+}
 
 /* Sets the thread's error text and returns err. */
 int cxlt_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

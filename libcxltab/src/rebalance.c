@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cxltab/reclaim.h>
 #include <cxltab/resolve.h>
@@ -51,14 +50,6 @@ struct pass {
 	struct best hot, cold[CXLT_RULE_LINES_MAX + 1]; /* cold by lines of an entry */
 	__u32 moves;
 };
-
-static __u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
-}
 
 /* The best */
 
@@ -536,7 +527,7 @@ static int run(struct pass *p)
 int cxlt_slice_rebalance(struct cxlt_writer *w, const struct cxlt_rebalance_config *config,
 			 struct cxlt_rebalance_result *out)
 {
-	struct pass p = {.w = w, .s = w->slice, .out = out, .now = now_ns()};
+	struct pass p = {.w = w, .s = w->slice, .out = out, .now = cxlt_now_ns()};
 	__u32 i;
 	int rc;
 

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <cxltab/reclaim.h>
 
@@ -15,14 +14,6 @@
 enum {
 	SETTLE_NS = 1000000000, /* no packet is under way for longer */
 };
-
-static __u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (__u64)ts.tv_sec * 1000000000ULL + (__u64)ts.tv_nsec;
-}
 
 static __u64 lines_used(const struct cxlt_slice *s)
 {
@@ -120,7 +111,7 @@ static void sweep_table(struct sweep *x, __u32 table)
 
 int cxlt_slice_sweep(struct cxlt_writer *w, struct cxlt_sweep_result *out)
 {
-	struct sweep x = {w, w->slice, out, now_ns()};
+	struct sweep x = {w, w->slice, out, cxlt_now_ns()};
 	__u64 used;
 	__u32 i;
 	int rc;

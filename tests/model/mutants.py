@@ -63,10 +63,10 @@ MUTANTS = [
     ("no-change-words", INC + "classify.h",
      "cxlt_chg_sum(v, &w->chg, n0) != w->chg.sum - sum0 ||", "",
      ["handover", "winner-kept"]),
-    ("change-not-begun", SRC + "rules.c",
+    ("change-not-begun", SRC + "change_rule.c",
      "\tcxlt_bump(c->w, c->chg, CXLT_CHG_BEGIN);",
      "\t(void)c;", ["handover", "mat", "winner"]),
-    ("change-ends-early", SRC + "rules.c",
+    ("change-ends-early", SRC + "change_rule.c",
      "\tbegin(c);\n\tif (ch->at) {",
      "\tbegin(c);\n\tend(c);\n\tbegin(c);\n"
      "\t*c->chg -= 65537;\n\tif (ch->at) {", ["handover", "winner"]),
@@ -80,11 +80,11 @@ MUTANTS = [
      "\tdims = cxlt_load32(&t->dims);\n"
      "\tcxlt_chg_note(set, tref * CXLT_LINE_WORDS + 1, cxlt_load_acquire(&t->wide));",
      ["mat-new-dim", "winner-add", "handover"]),
-    ("list-not-raised", SRC + "rules.c",
+    ("list-not-raised", SRC + "change_rule.c",
      "if (fresh || cxlt_list_prio(c) < c->prio)", "if (fresh)", ["mat-raise"]),
-    ("chain-inserted-at-head", SRC + "rules.c",
+    ("chain-inserted-at-head", SRC + "change_rule.c",
      "if (ch->at) {", "if (ch->at && ch->found) {", ["winner-chain"]),
-    ("cell-raised-late", SRC + "rules.c",
+    ("cell-raised-late", SRC + "change_rule.c",
      "\tcxlt_filter_raise(c);\n\tmine = rule_alloc(c, x);\n"
      "\tif (mine) {\n\t\t/* The dimension comes last: its words stay, though there be no room for the "
      "rest. */\n\t\tc->chg = cxlt_chg_word(c);\n\t\trc = bundle ? cxlt_bundle_touch(c) : 0;\n\t}\n"
@@ -95,12 +95,12 @@ MUTANTS = [
      "rest. */\n\t\tc->chg = cxlt_chg_word(c);\n\t\trc = bundle ? cxlt_bundle_touch(c) : 0;\n\t}\n"
      "\tif (mine && !rc) {\n\t\trule_fill(c, mine, c->prio, x);\n"
      "\t\trc = chain_put(c, ch, mine, x->modify);\n\t\tcxlt_filter_raise(c);\n", ["filter-add"]),
-    ("cell-lowered-early", SRC + "rules.c",
+    ("cell-lowered-early", SRC + "change_rule.c",
      "\tc->chg = cxlt_chg_word(c);\n\trc = chain_put_once(c, ch, 0, true, true);\n",
      "\tc->chg = cxlt_chg_word(c);\n\tcxlt_filter_lower(c);\n"
      "\trc = chain_put_once(c, ch, 0, true, true);\n\tcxlt_filter_raise(c);\n",
      ["filter-remove"]),
-    ("cell-lowered-before-the-new-one", SRC + "rules.c",
+    ("cell-lowered-before-the-new-one", SRC + "change_rule.c",
      "\t\t\tif (must && mine)\n\t\t\t\tkeep(c, ch, mine);\n",
      "\t\t\tif (must && mine) {\n\t\t\t\tcxlt_filter_lower(c);\n\t\t\t\tcxlt_filter_lower(c);\n"
      "\t\t\t\tkeep(c, ch, mine);\n\t\t\t\tcxlt_filter_raise(c);\n"
@@ -157,7 +157,7 @@ MUTANTS = [
      "\ts->ahead = 1;\n",
      "\ts->ahead = 1;\n\tcxlt_store(&cxlt_control(s)->version, w->bundle.version);\n",
      ["bundle"]),
-    ("bundle-new-ones-at-once", SRC + "rules.c",
+    ("bundle-new-ones-at-once", SRC + "change_rule.c",
      "cxlt_in_bundle(c) ? c->w->bundle.version : 0);", "0);", ["bundle"]),
     ("repair-forgets-bundles", SRC + "check.c",
      "if (rc >= 0 && cxlt_bundle_settle(w))", "if (0)", ["bundle-die"]),

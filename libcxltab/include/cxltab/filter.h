@@ -23,7 +23,7 @@
  *                                                              read its change words, or nonsense that
  *                                                              list and sum, which moved, give away
  *   cells              writers, in a    readers and writers    raised before a rule is published, lowered
- *                      change                                  after it is gone (rules.c, filter.c)
+ *                      change                                  after it is gone (change_rule.c)
  *   pairs and arrays   who has the      readers                replaced with the list that names them
  *                      slice alone
  *
