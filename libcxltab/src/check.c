@@ -2,7 +2,7 @@
 /*
  * Walks everything that is reachable and compares it with what is written down about it: bitmaps,
  * counters, counts, pending change words.  `slice check` reports the differences; a writer that
- * took the lock from a dead holder removes them (repair), whatever the holder was doing:
+ * took the lock from a dead holder removes them (repair.c), whatever the holder was doing:
  *
  *   object filled, not published      unreachable: its bit is cleared
  *   published, its bit not yet seen   its bit is set
@@ -24,26 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "audit.h"
 
-struct audit {
-	struct cxlt_slice *s;
-	bool fix;
-	cxlt_report_fn *report;
-	void *arg;
-	int found;
-	__u64 (*marks)[CXLT_CHUNK_CELLS / 64]; /* reachable objects, per chunk */
-	__u32 *spans;			       /* reachable spans: chunks, by first chunk */
-	__u32 tuples;			       /* walked, against loops in lists */
-	__u32 table;			       /* being walked */
-	__u32 unseen;			       /* of that table */
-	__u64 item;			       /* its list's word for the tuple being walked */
-	__u64 spoken, host_rules;	       /* rules that its shadows speak for, that need one */
-};
-
-static void complain(struct audit *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void complain(struct audit *a, const char *fmt, ...)
+void cxlt_complain(struct audit *a, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
@@ -57,69 +40,6 @@ static void complain(struct audit *a, const char *fmt, ...)
 	a->report(a->arg, text);
 }
 
-static const char *const kind_name[CXLT_N_KINDS] = {
-	"free",		"rule",	 "exact entry", "counters",	    "tuple", "list", "buckets",
-	"change words", "stock", "pages",	"prefilter counts",
-};
-
-static struct cxlt_chunk *chunk_at(const struct cxlt_slice *s, __u32 i)
-{
-	return (struct cxlt_chunk *)cxlt_at(s, s->dir.chunks) + i;
-}
-
-/* Notes that `ref` is a reachable object of so many lines (cells); false if it can't be one. */
-static bool mark(struct audit *a, __u32 ref, int kind, __u32 lines, const char *whose)
-{
-	const char *unit = kind == CXLT_KIND_EXACT ? "cell" : "line";
-	__u32 object, i;
-
-	if (kind == CXLT_KIND_EXACT ? !cxlt_cell(&a->s->view, ref, lines)
-				    : !cxlt_line(&a->s->view, ref, lines)) {
-		complain(a, "%s: %s ref %u is outside the slice", whose, unit, ref);
-		return false;
-	}
-	if (!cxlt_chunk_of(a->s, kind, ref, &i, &object) ||
-	    chunk_at(a->s, i)->size < (lines < CXLT_CHUNK_LINES ? lines : CXLT_CHUNK_LINES)) {
-		complain(a, "%s: %s %u is not the start of %s of %u %ss", whose, unit, ref,
-			 kind_name[kind], lines, unit);
-		return false;
-	}
-	if (a->marks[i][object / 64] >> (object % 64) & 1) {
-		complain(a, "%s: %s at %s %u has two owners", whose, kind_name[kind], unit, ref);
-		return false;
-	}
-	a->marks[i][object / 64] |= 1ULL << (object % 64);
-	if (chunk_at(a->s, i)->size == CXLT_CHUNK_LINES && kind != CXLT_KIND_EXACT)
-		a->spans[i] = (lines + CXLT_CHUNK_LINES - 1) / CXLT_CHUNK_LINES;
-	return true;
-}
-
-/* Likewise of the pages of an exact table; their marks are those of the entries. */
-static bool mark_near(struct audit *a, const struct cxlt_tuple *t)
-{
-	__u32 ref = CXLT_GEO_REF(t->geo), g = (__u32)__builtin_popcount(t->sparse & 63), i, object;
-	__u32 log2 = CXLT_GEO_LOG2(t->geo), pages = (1U << log2) >> g;
-
-	if (t->sparse != cxlt_near_mask(log2, g) || pages % 4 ||
-	    !cxlt_line(&a->s->view, ref, pages * CXLT_PAGE_LINES) ||
-	    !cxlt_chunk_of(a->s, CXLT_KIND_NEAR, ref, &i, &object) || a->spans[i] ||
-	    chunk_at(a->s, i)->near != CXLT_NEAR(g, cxlt_exact_cells(t->n_words, t->n_val))) {
-		complain(a, "tuple %u: line %u is not the start of its %u pages", t->id, ref,
-			 pages);
-		return false;
-	}
-	a->spans[i] = pages / (CXLT_CHUNK_LINES / CXLT_PAGE_LINES);
-	return true;
-}
-
-static bool is_marked(const struct audit *a, int kind, __u32 ref)
-{
-	__u32 object, i;
-
-	return cxlt_chunk_of(a->s, kind, ref, &i, &object) &&
-	       a->marks[i][object / 64] >> (object % 64) & 1;
-}
-
 /* What a rule owes to its tuple's place in the list, to the version and to its shadow. */
 static void audit_rule(struct audit *a, const struct cxlt_tuple *t, const struct cxlt_rule *e,
 		       __u32 ref)
@@ -128,11 +48,11 @@ static void audit_rule(struct audit *a, const struct cxlt_tuple *t, const struct
 	__u32 prio = e->prio, flags = cxlt_load32(&e->flags);
 
 	if (prio > CXLT_ITEM_PRIO(a->item))
-		complain(a, "rule at line %u: priority %u, but the list says at most %u", ref, prio,
-			 CXLT_ITEM_PRIO(a->item));
+		cxlt_complain(a, "rule at line %u: priority %u, but the list says at most %u", ref,
+			      prio, CXLT_ITEM_PRIO(a->item));
 	if (cxlt_load(&e->from) > cxlt_load(&c->version) + 1 ||
 	    cxlt_load(&e->to) <= cxlt_load(&c->floor))
-		complain(a, "rule at line %u: no packet can see it", ref);
+		cxlt_complain(a, "rule at line %u: no packet can see it", ref);
 	if (t->flags & CXLT_TUPLE_SHADOW)
 		a->spoken += flags >> CXLT_RULE_REFS_SHIFT;
 	if (!(t->flags & CXLT_TUPLE_HOST))
@@ -140,7 +60,7 @@ static void audit_rule(struct audit *a, const struct cxlt_tuple *t, const struct
 	if (!(flags & CXLT_RULE_UNSEEN))
 		a->host_rules++;
 	else if (a->unseen <= prio)
-		complain(a, "rule at line %u: no shadow, and the device isn't told", ref);
+		cxlt_complain(a, "rule at line %u: no shadow, and the device isn't told", ref);
 }
 
 /* Counters that a moved rule had: they are its own as well, until it is settled. */
@@ -149,7 +69,8 @@ static void audit_before(struct audit *a, __u32 ref)
 	struct cxlt_counters *c = cxlt_at(a->s, ref);
 	__u64 before = cxlt_load(&c->host.before);
 
-	if (!before || mark(a, (__u32)before, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "counters"))
+	if (!before ||
+	    cxlt_mark(a, (__u32)before, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "counters"))
 		return;
 	if (a->fix)
 		cxlt_store_release(&c->host.before, 0);
@@ -166,10 +87,10 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 		const struct cxlt_exact *x = cxlt_cell(&a->s->view, ref, 1);
 
 		lines = cxlt_exact_cells(t->n_words, t->n_val);
-		if (!mark(a, ref, CXLT_KIND_EXACT, lines, "slot"))
+		if (!cxlt_mark(a, ref, CXLT_KIND_EXACT, lines, "slot"))
 			return false;
 		if (x->seq & 1) {
-			complain(a, "exact entry at cell %u: odd sequence", ref);
+			cxlt_complain(a, "exact entry at cell %u: odd sequence", ref);
 			return false;
 		}
 		++*count;
@@ -178,24 +99,26 @@ static bool audit_entry(struct audit *a, struct cxlt_tuple *t, __u32 ref, __u64 
 	for (hop = 0; ref; hop++) {
 		e = cxlt_line(&a->s->view, ref, 1);
 		if (hop >= CXLT_CHAIN_MAX || !e) {
-			complain(a, "chain of rules: bad ref %u or more than %d rules", ref,
-				 CXLT_CHAIN_MAX);
+			cxlt_complain(a, "chain of rules: bad ref %u or more than %d rules", ref,
+				      CXLT_CHAIN_MAX);
 			return hop > 0;
 		}
 		lines = (__u32)(sizeof(*e) + (e->n_key + e->n_prog) * 8 + 63) / CXLT_LINE;
-		if (!mark(a, ref, CXLT_KIND_RULE, lines, hop ? "chain" : "slot"))
+		if (!cxlt_mark(a, ref, CXLT_KIND_RULE, lines, hop ? "chain" : "slot"))
 			return hop > 0;
 		if (e->seq & 1 || e->tuple_id != t->id || e->n_key != t->n_words ||
 		    e->n_prog > CXLT_PROG_MAX || e->prio > prio) {
-			complain(a, "rule at line %u: odd sequence, wrong tuple or order", ref);
+			cxlt_complain(a, "rule at line %u: odd sequence, wrong tuple or order",
+				      ref);
 			return hop > 0;
 		}
 		if (e->counters &&
-		    mark(a, e->counters, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "rule"))
+		    cxlt_mark(a, e->counters, CXLT_KIND_COUNTERS, CXLT_COUNTER_LINES, "rule"))
 			audit_before(a, e->counters);
 		audit_rule(a, t, e, ref);
 		if (e->prio == prio && cxlt_load(&e->to) > from)
-			complain(a, "rule at line %u: another one has its match and priority", ref);
+			cxlt_complain(a, "rule at line %u: another one has its match and priority",
+				      ref);
 		prio = e->prio;
 		from = cxlt_load(&e->from);
 		++*count;
@@ -259,9 +182,9 @@ static void audit_slot(struct audit *a, struct cxlt_tuple *t, struct array_audit
 
 	if (!slot)
 		return;
-	if (is_marked(a, t->kind, ref)) {
-		complain(a, "tuple %u bucket %u slot %u: entry %u is in another slot too", t->id, i,
-			 j, ref);
+	if (cxlt_is_marked(a, t->kind, ref)) {
+		cxlt_complain(a, "tuple %u bucket %u slot %u: entry %u is in another slot too",
+			      t->id, i, j, ref);
 		if (a->fix)
 			clear_slot(&x->b[i], j, other);
 		return;
@@ -275,16 +198,16 @@ static void audit_slot(struct audit *a, struct cxlt_tuple *t, struct array_audit
 	home = (__u32)h & x->mask;
 	if (cxlt_hash_tag(h) != tag ||
 	    i != (CXLT_SLOT_SEC(slot) ? cxlt_hash_other(home, tag, x->mask) : home)) {
-		complain(a, "tuple %u bucket %u slot %u: its entry's key belongs elsewhere", t->id,
-			 i, j);
+		cxlt_complain(a, "tuple %u bucket %u slot %u: its entry's key belongs elsewhere",
+			      t->id, i, j);
 		if (a->fix) {
 			clear_slot(&x->b[i], j, other);
 			return;
 		}
 	}
 	if (has_twin(a, t, x, i, j))
-		complain(a, "tuple %u bucket %u slot %u: its key is in another slot too", t->id, i,
-			 j);
+		cxlt_complain(a, "tuple %u bucket %u slot %u: its key is in another slot too",
+			      t->id, i, j);
 	x->slots++;
 	if (CXLT_SLOT_SEC(slot) && x->cnt[home][tag & 7] < 7)
 		x->cnt[home][tag & 7]++;
@@ -305,10 +228,11 @@ static void audit_counters(struct audit *a, struct cxlt_tuple *t, struct array_a
 		fresh |= (__u64)x->cnt[i][c] << (c * 3);
 	}
 	if (low || high)
-		complain(a, "tuple %u bucket %u: overflow counters are too %s", t->id, i,
-			 low ? "low" : "high");
+		cxlt_complain(a, "tuple %u bucket %u: overflow counters are too %s", t->id, i,
+			      low ? "low" : "high");
 	if (CXLT_META_OWNER(m))
-		complain(a, "tuple %u bucket %u: owned by writer %u", t->id, i, CXLT_META_OWNER(m));
+		cxlt_complain(a, "tuple %u bucket %u: owned by writer %u", t->id, i,
+			      CXLT_META_OWNER(m));
 	fresh &= ~(0xffULL << 24);
 	if (a->fix && fresh != m)
 		cxlt_store_release(&x->b[i].meta, fresh + CXLT_META_EVENT);
@@ -318,8 +242,8 @@ static void audit_count(struct audit *a, __u64 *word, __u64 want, const char *wh
 {
 	if (*word == want)
 		return;
-	complain(a, "%s %u: count is %llu, %llu are there", what, id, (unsigned long long)*word,
-		 (unsigned long long)want);
+	cxlt_complain(a, "%s %u: count is %llu, %llu are there", what, id,
+		      (unsigned long long)*word, (unsigned long long)want);
 	if (a->fix)
 		cxlt_store(word, want);
 }
@@ -336,35 +260,36 @@ static __u64 audit_tuple(struct audit *a, __u32 ref, int kind)
 	struct array_audit x = {0};
 	__u32 log2, i, j;
 
-	if (!mark(a, ref, CXLT_KIND_TUPLE, CXLT_TUPLE_LINES, "list"))
+	if (!cxlt_mark(a, ref, CXLT_KIND_TUPLE, CXLT_TUPLE_LINES, "list"))
 		return 0;
 	live = cxlt_at(a->s, ref);
 	memcpy(&copy, live, sizeof(copy));
 	log2 = CXLT_GEO_LOG2(t->geo);
 	if (t->kind != kind || t->n_words > CXLT_KEY_MAX || log2 > 26 || !log2 ||
 	    t->geo & CXLT_GEO_RESIZING) {
-		complain(a, "tuple at line %u: kind, words or geometry make no sense", ref);
+		cxlt_complain(a, "tuple at line %u: kind, words or geometry make no sense", ref);
 		return 0;
 	}
 	if (kind == CXLT_KIND_RULE &&
 	    (t->table != a->table || t->flags != CXLT_ITEM_FLAGS(a->item)))
-		complain(a, "tuple %u: in the list of table %u it is of table %u, or other flags",
-			 t->id, a->table, t->table);
+		cxlt_complain(a,
+			      "tuple %u: in the list of table %u it is of table %u, or other flags",
+			      t->id, a->table, t->table);
 	for (i = 0; kind == CXLT_KIND_RULE && i < t->n_words; i++) {
 		if (t->idx[i] < CXLT_KEY_MAX)
 			continue;
-		complain(a, "tuple %u: mask word %u is of key word %u", t->id, i, t->idx[i]);
+		cxlt_complain(a, "tuple %u: mask word %u is of key word %u", t->id, i, t->idx[i]);
 		return 0;
 	}
 	if (t->sparse && kind == CXLT_KIND_EXACT
-		    ? !mark_near(a, t)
-		    : !mark(a, CXLT_GEO_REF(t->geo), CXLT_KIND_BUCKETS, 1U << log2, "tuple"))
+		    ? !cxlt_mark_near(a, t)
+		    : !cxlt_mark(a, CXLT_GEO_REF(t->geo), CXLT_KIND_BUCKETS, 1U << log2, "tuple"))
 		return 0;
 	x.b = cxlt_at(a->s, CXLT_GEO_REF(t->geo));
 	x.mask = kind == CXLT_KIND_EXACT ? cxlt_tuple_mask(t) : (1U << log2) - 1;
 	x.cnt = calloc(x.mask + 1U, sizeof(*x.cnt));
 	if (!x.cnt) {
-		complain(a, "out of memory");
+		cxlt_complain(a, "out of memory");
 		return 0;
 	}
 	for (i = 0; i <= x.mask; i++)
@@ -386,7 +311,7 @@ static void audit_chg(struct audit *a, __u64 *word, __u32 table)
 
 	if (!pending)
 		return;
-	complain(a, "table %u: a change word is pending", table);
+	cxlt_complain(a, "table %u: a change word is pending", table);
 	if (a->fix)
 		cxlt_store_release(word, *word + 65536 - pending);
 }
@@ -399,15 +324,15 @@ static void audit_filter(struct audit *a, const struct cxlt_list_image *im)
 	for (p = 0; p < im->n_pairs; p++) {
 		int rc;
 
-		if (!im->mask[p] || !mark(a, CXLT_PAIR_REF(im->pair[p]), CXLT_KIND_FILTER,
-					  1U << (CXLT_PAIR_LOG2(im->pair[p]) - 6), "filter"))
+		if (!im->mask[p] || !cxlt_mark(a, CXLT_PAIR_REF(im->pair[p]), CXLT_KIND_FILTER,
+					       1U << (CXLT_PAIR_LOG2(im->pair[p]) - 6), "filter"))
 			continue;
 		rc = cxlt_filter_compare(a->s, im, p, a->fix);
 		if (rc)
-			complain(a, "table %u pair %u: %s", a->table, p,
-				 rc < 0		       ? "out of memory"
-				 : rc & CXLT_CELLS_LOW ? "cells are too low"
-						       : "cells are too high");
+			cxlt_complain(a, "table %u pair %u: %s", a->table, p,
+				      rc < 0		    ? "out of memory"
+				      : rc & CXLT_CELLS_LOW ? "cells are too low"
+							    : "cells are too high");
 	}
 	for (i = 0; i < im->n; i++) {
 		struct cxlt_tuple *t =
@@ -416,7 +341,7 @@ static void audit_filter(struct audit *a, const struct cxlt_list_image *im)
 
 		if (!t || cxlt_load(&t->pairs) == want)
 			continue;
-		complain(a, "tuple %u: it uses other pairs than the list says", t->id);
+		cxlt_complain(a, "tuple %u: it uses other pairs than the list says", t->id);
 		if (a->fix)
 			cxlt_store(&t->pairs, want);
 	}
@@ -430,16 +355,16 @@ static __u64 audit_list(struct audit *a, __u64 list)
 	__u64 rules = 0;
 
 	if (!cxlt_list_load(a->s, list, &im)) {
-		complain(a, "table %u: list of tuples or its filter make no sense", a->table);
+		cxlt_complain(a, "table %u: list of tuples or its filter make no sense", a->table);
 		return 0;
 	}
-	if (!CXLT_LIST_REF(list) || !mark(a, CXLT_LIST_REF(list), CXLT_KIND_LIST,
-					  1U << cxlt_list_log2(im.n, im.n_pairs), "table"))
+	if (!CXLT_LIST_REF(list) || !cxlt_mark(a, CXLT_LIST_REF(list), CXLT_KIND_LIST,
+					       1U << cxlt_list_log2(im.n, im.n_pairs), "table"))
 		return 0;
 	for (j = 0; j < im.n; j++) {
 		a->item = im.item[j];
 		if (CXLT_ITEM_PRIO(a->item) > last)
-			complain(a, "table %u: list item %u is out of order", a->table, j);
+			cxlt_complain(a, "table %u: list item %u is out of order", a->table, j);
 		last = CXLT_ITEM_PRIO(a->item);
 		rules += audit_tuple(a, CXLT_ITEM_REF(a->item), CXLT_KIND_RULE);
 	}
@@ -462,15 +387,15 @@ static void audit_table(struct audit *a, __u32 i)
 
 		__u32 ref = cxlt_load32(&t->chg[d - 1]);
 
-		if (!(t->dims >> d & 1) || !mark(a, ref, CXLT_KIND_CHG, lines, "table"))
+		if (!(t->dims >> d & 1) || !cxlt_mark(a, ref, CXLT_KIND_CHG, lines, "table"))
 			continue;
 		for (j = 0; j < lines * CXLT_LINE_WORDS; j++)
 			audit_chg(a, (__u64 *)cxlt_at(a->s, ref) + j, i);
 	}
 	rules = audit_list(a, list);
 	if (a->spoken != a->host_rules)
-		complain(a, "table %u: shadows speak for %llu rules, %llu need one", i,
-			 (unsigned long long)a->spoken, (unsigned long long)a->host_rules);
+		cxlt_complain(a, "table %u: shadows speak for %llu rules, %llu need one", i,
+			      (unsigned long long)a->spoken, (unsigned long long)a->host_rules);
 	audit_count(a, &t->n_rules, rules, "table", i);
 	/* Last: whoever sees it still sees the repaired table. */
 	audit_chg(a, &t->wide, i);
@@ -483,12 +408,13 @@ static void audit_stock_of(struct audit *a, const struct cxlt_tuple *t, struct c
 	__u64 n = cxlt_load(&s->n), i, k = 0;
 
 	if (n > room || cxlt_load(&s->lock))
-		complain(a, "stock of tuple %u: locked, or more refs than there is room for",
-			 t->id);
+		cxlt_complain(a, "stock of tuple %u: locked, or more refs than there is room for",
+			      t->id);
 	for (i = 0; i < n && i < room; i++) {
 		__u32 ref = cxlt_load32(&s->ref[i]);
 
-		if (!mark(a, ref, CXLT_KIND_EXACT, cxlt_exact_cells(t->n_words, t->n_val), "stock"))
+		if (!cxlt_mark(a, ref, CXLT_KIND_EXACT, cxlt_exact_cells(t->n_words, t->n_val),
+			       "stock"))
 			continue;
 		if (a->fix)
 			cxlt_store32(&s->ref[k], ref);
@@ -503,14 +429,15 @@ static void audit_stock_of(struct audit *a, const struct cxlt_tuple *t, struct c
 static void audit_stock(struct audit *a, __u32 tuple)
 {
 	struct cxlt_tuple *t = cxlt_line(&a->s->view, tuple, CXLT_TUPLE_LINES);
-	__u64 word = t && is_marked(a, CXLT_KIND_TUPLE, tuple) ? cxlt_load_acquire(&t->stock) : 0;
+	__u64 word =
+		t && cxlt_is_marked(a, CXLT_KIND_TUPLE, tuple) ? cxlt_load_acquire(&t->stock) : 0;
 	__u32 i, ref = CXLT_STOCK_REF(word), cpus = CXLT_STOCK_CPUS(word);
 
 	if (!word)
 		return;
 	if (!cxlt_stock_lines(word) ||
-	    !mark(a, ref, CXLT_KIND_STOCK, cxlt_stock_lines(word), "tuple")) {
-		complain(a, "tuple %u: its stock makes no sense", t->id);
+	    !cxlt_mark(a, ref, CXLT_KIND_STOCK, cxlt_stock_lines(word), "tuple")) {
+		cxlt_complain(a, "tuple %u: its stock makes no sense", t->id);
 		if (a->fix)
 			cxlt_store_release(&t->stock, 0);
 		return;
@@ -518,63 +445,6 @@ static void audit_stock(struct audit *a, __u32 tuple)
 	for (i = 0; i < cpus; i++)
 		audit_stock_of(a, t, cxlt_at(a->s, ref + (i << CXLT_STOCK_LOG2(word))),
 			       CXLT_STOCK_ROOM(CXLT_STOCK_LOG2(word)));
-}
-
-static void audit_bits(struct audit *a, __u32 i)
-{
-	const struct cxlt_chunk *c = chunk_at(a->s, i);
-	__u64 *used = cxlt_chunk_used(a->s, i);
-	__u32 w;
-
-	for (w = 0; w * 64 < cxlt_chunk_objects(a->s, i); w++) {
-		if (used[w] == a->marks[i][w])
-			continue;
-		complain(a, "chunk %u (%s): %d objects leaked, %d in use but marked free", i,
-			 c->kind < CXLT_N_KINDS ? kind_name[c->kind] : "?",
-			 __builtin_popcountll(used[w] & ~a->marks[i][w]),
-			 __builtin_popcountll(a->marks[i][w] & ~used[w]));
-		if (a->fix)
-			cxlt_store(&used[w], a->marks[i][w]);
-	}
-}
-
-/* The span that begins at chunk i: its length, which is repaired. */
-static __u32 audit_span(struct audit *a, __u32 i)
-{
-	struct cxlt_chunk *c = chunk_at(a->s, i);
-	__u64 *used = cxlt_span_used(c), want = a->spans[i] != 0;
-	__u32 room = a->s->dir.n_chunks - i, len = a->spans[i] ? a->spans[i] : c->span;
-
-	/* A free one may have any length; its other chunks say nothing. */
-	if (len && len <= room && c->span == len && (*used & 1) == want)
-		return len;
-	complain(a,
-		 want ? "chunk %u: a span of %u chunks in use, not of %u"
-		      : "chunk %u: a span of %u chunks that nothing uses",
-		 i, c->span, a->spans[i]);
-	len = want && len <= room ? len : 1;
-	if (a->fix) {
-		c->span = len;
-		cxlt_store(used, want);
-	}
-	return len;
-}
-
-/* Unreachable objects are free; runs of whole chunks are spans again. */
-static void audit_bitmaps(struct audit *a)
-{
-	__u32 i, j, len;
-
-	for (i = 0; i < a->s->dir.n_chunks; i += len) {
-		struct cxlt_chunk *c = chunk_at(a->s, i);
-		bool spans = c->size == CXLT_CHUNK_LINES && c->kind != CXLT_KIND_FREE;
-
-		len = spans ? audit_span(a, i) : 1;
-		if (!spans && c->kind != CXLT_KIND_FREE)
-			audit_bits(a, i);
-		for (j = i; spans && c->kind == CXLT_KIND_NEAR && a->spans[i] && j < i + len; j++)
-			audit_bits(a, j);
-	}
 }
 
 /* What may never change, and what may only grow in step. */
@@ -585,10 +455,10 @@ static void audit_head(struct audit *a)
 
 	if (memcmp(a->s->mem, &a->s->header, sizeof(a->s->header)) ||
 	    memcmp(cxlt_at(a->s, a->s->header.dir), &a->s->dir, sizeof(a->s->dir)))
-		complain(a, "header or directory changed since they were attached");
+		cxlt_complain(a, "header or directory changed since they were attached");
 	if (floor > version)
-		complain(a, "control.floor %llu is above control.version %llu",
-			 (unsigned long long)floor, (unsigned long long)version);
+		cxlt_complain(a, "control.floor %llu is above control.version %llu",
+			      (unsigned long long)floor, (unsigned long long)version);
 }
 
 static int audit(struct audit *a)
@@ -618,7 +488,7 @@ static int audit(struct audit *a)
 
 		audit_stock(a, (__u32)x->tuple);
 	}
-	audit_bitmaps(a);
+	cxlt_audit_chunks(a);
 	free(a->marks);
 	free(a->spans);
 	return a->found;
@@ -631,117 +501,9 @@ int cxlt_slice_check(const struct cxlt_slice *s, cxlt_report_fn *report, void *a
 	return audit(&a);
 }
 
-/* Calls fn for each rule of the tuples with this flag. */
-static void each_flagged(struct cxlt_slice *s, __u32 flag,
-			 void (*fn)(struct cxlt_writer *, struct cxlt_tuple *, struct cxlt_rule *),
-			 struct cxlt_writer *w)
+int cxlt_audit_fix(struct cxlt_slice *s)
 {
-	__u32 i, j, k, n;
+	struct audit a = {.s = s, .fix = true};
 
-	for (i = 0; i < s->dir.n_tables; i++) {
-		struct cxlt_table *t = cxlt_at(s, s->dir.tables + i * 2);
-
-		for (j = 0; j < CXLT_LIST_N(t->list); j++) {
-			__u64 item = ((__u64 *)cxlt_at(s, CXLT_LIST_REF(t->list)))[j];
-			struct cxlt_tuple *tp = cxlt_at(s, CXLT_ITEM_REF(item));
-			__u64 *slot;
-
-			if (!(CXLT_ITEM_FLAGS(item) & flag))
-				continue;
-			slot = cxlt_at(s, CXLT_GEO_REF(tp->geo));
-			n = (1U << CXLT_GEO_LOG2(tp->geo)) * CXLT_LINE_WORDS;
-			for (k = 0; k < n; k++) {
-				__u32 ref = k % 8 == 7 ? 0 : CXLT_SLOT_REF(slot[k]);
-
-				while (ref) {
-					struct cxlt_rule *e = cxlt_at(s, ref);
-
-					ref = e->next;
-					fn(w, tp, e);
-				}
-			}
-		}
-	}
-}
-
-static void shadow_zero(struct cxlt_writer *w, struct cxlt_tuple *t, struct cxlt_rule *e)
-{
-	cxlt_store32(&e->flags, 0);
-}
-
-static void shadow_refer(struct cxlt_writer *w, struct cxlt_tuple *t, struct cxlt_rule *e)
-{
-	__u32 ref = cxlt_shadow_of(w, t, e);
-	struct cxlt_rule *sh = ref ? cxlt_at(w->slice, ref) : NULL;
-
-	if (e->flags & CXLT_RULE_UNSEEN) {
-		cxlt_unseen_raise(w->slice, t->table, e->prio);
-	} else if (sh) {
-		cxlt_store32(&sh->flags, sh->flags + (1U << CXLT_RULE_REFS_SHIFT));
-	} else {
-		cxlt_unseen_raise(w->slice, t->table, e->prio);
-		cxlt_store32(&e->flags, e->flags | CXLT_RULE_UNSEEN);
-	}
-}
-
-/* The first shadow that speaks for nothing; removing it may free its tuple, so one at a time. */
-static bool unneeded(struct cxlt_slice *s, struct cxlt_tuple **tp, struct cxlt_rule **rule)
-{
-	__u32 i, j, k;
-
-	for (i = 0; i < s->dir.n_tables; i++) {
-		struct cxlt_table *t = cxlt_at(s, s->dir.tables + i * 2);
-
-		for (j = 0; j < CXLT_LIST_N(t->list); j++) {
-			__u64 item = ((__u64 *)cxlt_at(s, CXLT_LIST_REF(t->list)))[j];
-			__u64 *slot;
-
-			if (!(CXLT_ITEM_FLAGS(item) & CXLT_TUPLE_SHADOW))
-				continue;
-			*tp = cxlt_at(s, CXLT_ITEM_REF(item));
-			slot = cxlt_at(s, CXLT_GEO_REF((*tp)->geo));
-			for (k = 0; k < (8U << CXLT_GEO_LOG2((*tp)->geo)); k++) {
-				__u32 ref = k % 8 == 7 ? 0 : CXLT_SLOT_REF(slot[k]);
-
-				for (; ref; ref = (*rule)->next) {
-					*rule = cxlt_at(s, ref);
-					if (!((*rule)->flags >> CXLT_RULE_REFS_SHIFT))
-						return true;
-				}
-			}
-		}
-	}
-	return false;
-}
-
-static int repair(struct cxlt_writer *w)
-{
-	struct audit a = {.s = w->slice, .fix = true};
-	struct cxlt_tuple *t;
-	struct cxlt_rule *e;
-	int rc = audit(&a);
-
-	cxlt_alloc_reset(&w->alloc);
-	memset(w->tuple_cache, 0, sizeof(w->tuple_cache));
-	/* Counts and marks anew, if entries went. */
-	if (rc >= 0 && cxlt_bundle_settle(w))
-		rc = audit(&a);
-	if (rc < 0)
-		return rc;
-	each_flagged(w->slice, CXLT_TUPLE_SHADOW, shadow_zero, w);
-	each_flagged(w->slice, CXLT_TUPLE_HOST, shadow_refer, w);
-	while (unneeded(w->slice, &t, &e))
-		cxlt_shadow_drop(w, t, e);
-	return 0;
-}
-
-int cxlt_slice_repair(struct cxlt_writer *w)
-{
-	int rc = cxlt_writer_lock(w);
-
-	if (rc)
-		return rc;
-	rc = repair(w);
-	cxlt_writer_unlock(w);
-	return rc;
+	return audit(&a);
 }

@@ -362,6 +362,9 @@ void cxlt_unseen_lower(struct cxlt_slice *, __u32 table, __u32 to);
  * how many entries it took away. */
 __u64 cxlt_bundle_settle(struct cxlt_writer *);
 
+/* check.c: recomputes what follows from what is reachable; how much it was, or -ENOMEM.  Alone. */
+int cxlt_audit_fix(struct cxlt_slice *);
+
 /* stock.c: lines of the object that tuple.stock names; 0 if the word makes no sense. */
 __u32 cxlt_stock_lines(__u64 word);
 
