@@ -7,7 +7,7 @@
  * A hit costs a bucket line and the entry's lines; most misses cost one line.
  *
  * Concurrency: readers only load, any number beside one writer; a result is validated as in
- * classify.h.  Results: 0, -ENOENT a proven miss, -EAGAIN after CXLT_TRIES tries, -EFAULT a
+ * tuple.h.  Results: 0, -ENOENT a proven miss, -EAGAIN after CXLT_TRIES tries, -EFAULT a
  * ref that leaves the view.
  * Keys and values are arrays of 64-bit words; with a constant n_key the compiler unrolls.
  */

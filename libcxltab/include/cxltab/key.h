@@ -132,6 +132,12 @@ enum {
 		 ((key)->w[CXLT_WORD_##id] & ~(CXLT_BITMASK(CXLT_BITS_##id) << CXLT_SHIFT_##id)) | \
 		 (((__u64)(val) & CXLT_BITMASK(CXLT_BITS_##id)) << CXLT_SHIFT_##id))
 
+CXLT_INLINE __u64 cxlt_key_word(const struct cxlt_key *k, __u32 i)
+{
+	CXLT_OPAQUE(i);
+	return i < CXLT_KEY_WORDS ? k->w[i] : 0;
+}
+
 #ifndef __BPF__
 extern const struct cxlt_field_info cxlt_field_info[CXLT_N_FIELDS];
 #endif

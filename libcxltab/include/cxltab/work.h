@@ -141,4 +141,14 @@ struct cxlt_work {
 	struct cxlt_frame frame;
 };
 
+/* Takes lines that are touched off the packet's budget; -CXLT_R_BUDGET. */
+CXLT_INLINE int cxlt_charge(struct cxlt_work *w, __u32 lines)
+{
+	w->n_lines += lines;
+	if (cxlt_unlikely(w->budget < lines))
+		return -CXLT_R_BUDGET;
+	w->budget -= lines;
+	return 0;
+}
+
 #endif
