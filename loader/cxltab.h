@@ -49,7 +49,11 @@ struct cli_command {
 int cli_dispatch(const char *prefix, const struct cli_command *table, int argc, char **argv);
 
 /* cmd_slice.c */
-int cmd_slice(int argc, char **argv); /* slice create|list|show|check|destroy */
+int cmd_slice(int argc, char **argv); /* slice create|destroy, and those that follow */
+/* cmd_inspect.c; called by cmd_slice() */
+int cmd_slice_list(int argc, char **argv);
+int cmd_slice_show(int argc, char **argv);
+int cmd_slice_check(int argc, char **argv);
 /* cmd_reclaim.c; called by cmd_slice() */
 int cmd_slice_rebalance(int argc, char **argv);
 int cmd_slice_sweep(int argc, char **argv);
