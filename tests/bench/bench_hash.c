@@ -117,6 +117,7 @@ static void lines_open(struct bench *b)
 			 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (b->memory == MAP_FAILED)
 		hash_die("memory", strerror(errno));
+	hash_touch((void *)b->memory, b->n_lines * 64);
 	for (i = 0; i < 1 << 20; i++)
 		at[i] = (uint32_t)rnd_next(&b->rnd);
 	b->lines = at;
