@@ -41,7 +41,10 @@ void hash_inserts(struct bench *b, uint32_t words, uint32_t log2)
 	b->rounds = rounds;
 }
 
-/* Two threads at one piece of work, or one at all of it. */
+/*
+ * Two threads at one piece of work, or one at all of it.  The plain work is adding to random lines of as
+ * much memory as the table has buckets: what one writer stores to, the other finds in the wrong cache.
+ */
 struct share {
 	struct bench *b;
 	struct subject *s; /* NULL: add to random words */
@@ -67,7 +70,7 @@ static void *share_run(void *arg)
 		n = (1 << 20) / w->threads;
 		from = n * w->thread;
 		for (i = from; i < from + n; i++)
-			w->b->memory[(w->b->lines[i] * w->b->n_lines >> 32) * 8 + 1]++;
+			w->b->memory[((uint64_t)w->b->lines[i] << w->b->small >> 32) * 8 + 1]++;
 	}
 	w->end = hash_now(CLOCK_MONOTONIC);
 	return NULL;
