@@ -383,6 +383,7 @@ void contest_beside(struct contest *c, const char *name)
 	__u64 ops = rnd_scaled(20000), turns = 0;
 	struct rnd r = rnd_new(name);
 	__u32 i, running;
+	int rc;
 
 	for (i = 0; i < BALLAST; i++)
 		cr_assert_eq(user_insert(c, KEY_BALLAST + i, 1 + i), 0, "%s", cxlt_error_text());
@@ -393,8 +394,8 @@ void contest_beside(struct contest *c, const char *name)
 					    i < PARTIES ? party_main : reader_main, &p[i]),
 			     0);
 	do { /* what userspace has deleted of their lines, they get again; alone */
-		cr_assert_eq(cxlt_exact_stock(c->f.w, c->tuple, c->cpus, c->per_cpu), 0, "%s",
-			     cxlt_error_text());
+		rc = cxlt_exact_stock(c->f.w, c->tuple, c->cpus, c->per_cpu);
+		cr_assert_eq(rc, 0, "%d: %s", rc, cxlt_error_text());
 		turns++;
 		nanosleep(&pause, NULL);
 		for (i = running = 0; i < PARTIES; i++)
