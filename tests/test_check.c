@@ -243,6 +243,18 @@ static void near_mask(void)
 	near_table()->sparse ^= 64;
 }
 
+/* No page at all, and the mask that would stand for that. */
+static void near_of_nothing(void)
+{
+	const struct cxlt_directory *d = cxlt_slice_directory(f.s);
+	struct cxlt_tuple *t = near_table();
+
+	((struct cxlt_chunk *)at(d->chunks))[(CXLT_GEO_REF(t->geo) - d->chunk0) / 256].near =
+		CXLT_NEAR(6, 1);
+	t->geo = (t->geo & ~(63ULL << 32)) | 1ULL << 32;
+	t->sparse = ~0U;
+}
+
 static void counter_low(void)
 {
 	struct cxlt_tuple *t = exact();
@@ -613,6 +625,7 @@ static const struct {
 	P(bit_leaked_near),
 	P(near_span_free),
 	P(near_mask),
+	P(near_of_nothing),
 	P(counter_low),
 	P(counter_high),
 	P(bucket_owned),

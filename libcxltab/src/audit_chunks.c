@@ -47,7 +47,7 @@ bool cxlt_mark_near(struct audit *a, const struct cxlt_tuple *t)
 	__u32 ref = CXLT_GEO_REF(t->geo), g = (__u32)__builtin_popcount(t->sparse & 63), i, object;
 	__u32 log2 = CXLT_GEO_LOG2(t->geo), pages = (1U << log2) >> g;
 
-	if (t->sparse != cxlt_near_mask(log2, g) || pages % 4 ||
+	if (t->sparse != cxlt_near_mask(log2, g) || !pages || pages % 4 ||
 	    !cxlt_line(&a->s->view, ref, pages * CXLT_PAGE_LINES) ||
 	    !cxlt_chunk_of(a->s, CXLT_KIND_NEAR, ref, &i, &object) || a->spans[i] ||
 	    chunk_at(a->s, i)->near != CXLT_NEAR(g, cxlt_exact_cells(t->n_words, t->n_val))) {

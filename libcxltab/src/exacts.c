@@ -186,8 +186,16 @@ static void entry_free(struct cxlt_writer *w, __u32 ref)
 static struct cxlt_tuple *tuple_of(const struct cxlt_slice *s, __u32 ref)
 {
 	struct cxlt_tuple *t = cxlt_line(&s->view, ref, CXLT_TUPLE_LINES);
+	/* Once: another writer may change it now. */
+	__u64 geo = t ? cxlt_load(&t->geo) : 0;
+	__u32 n = t ? CXLT_BUCKET_MASK(t->sparse, CXLT_GEO_LOG2(geo)) + 1 : 0;
 
-	return t && t->kind == CXLT_KIND_EXACT ? t : NULL;
+	/* A file may have gone bad: nothing may lead outside. */
+	return t && t->kind == CXLT_KIND_EXACT && t->n_words <= CXLT_KEY_MAX &&
+			       t->n_val <= CXLT_EXACT_VAL_MAX && n &&
+			       cxlt_line(&s->view, CXLT_GEO_REF(geo), n)
+		       ? t
+		       : NULL;
 }
 
 enum {
