@@ -64,7 +64,8 @@ $(O)/.dpdk: FORCE
 	@pkg-config --modversion libdpdk | cmp -s - $@ || pkg-config --modversion libdpdk >$@
 
 # Benchmarks whose rows and medians are those of rows.h.
-$(O)/tests/bench/bench_classifier $(O)/tests/bench/bench_bundle: $(O)/obj/tests/bench/rows.o
+$(O)/tests/bench/bench_classifier $(O)/tests/bench/bench_bundle $(O)/tests/bench/bench_tuples \
+	$(O)/tests/bench/bench_xdp_lookup $(O)/tests/bench/bench_xdp_write: $(O)/obj/tests/bench/rows.o
 
 # $(call select,NAMES,FILES,PREFIX): the FILES whose base name is PREFIX and one of NAMES ('*' is any text).
 named = $(strip $(foreach n,$(1),$(foreach f,$(2),\

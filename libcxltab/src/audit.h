@@ -16,7 +16,6 @@ struct audit {
 	int found;
 	__u64 (*marks)[CXLT_CHUNK_CELLS / 64]; /* reachable objects, per chunk */
 	__u32 *spans;			       /* reachable spans: chunks, by first chunk */
-	__u32 tuples;			       /* walked, against loops in lists */
 	__u32 table;			       /* being walked */
 	__u32 unseen;			       /* of that table */
 	__u64 item;			       /* its list's word for the tuple being walked */

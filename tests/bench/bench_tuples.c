@@ -20,6 +20,7 @@
 #include <cxltab/writer.h>
 
 #include "../bpf/xdp_classify.h"
+#include "rows.h"
 #include "sandbox.h"
 #include "xdp_classify.skel.h"
 
@@ -28,7 +29,7 @@ enum {
 	FEW = 4,
 	RULES = 8, /* of a tuple that can't match */
 	NETS = 16,
-	ROUNDS_MAX = 41,
+	ROUNDS_MAX = ROWS_ROUNDS_MAX,
 	N_KINDS = 3,
 };
 
@@ -245,19 +246,6 @@ static double in_c(int kind, __u32 runs)
 	       ((double)runs * CLASSIFY_KEYS);
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, __u32 n)
-{
-	qsort(values, n, sizeof(*values), ascending);
-	return values[n / 2];
-}
-
 static void run(FILE *out, const char *where, double (*measure)(int, __u32), __u32 rounds,
 		__u32 runs, int last)
 {
@@ -270,9 +258,9 @@ static void run(FILE *out, const char *where, double (*measure)(int, __u32), __u
 	for (r = 0; r < rounds; r++)
 		for (k = 0; k < N_KINDS; k++)
 			ns[k][r] = measure(k, runs);
-	base = median(ns[0], rounds);
-	many = median(ns[1], rounds) - base;
-	few = median(ns[2], rounds) - base;
+	base = rows_median(ns[0], rounds);
+	many = rows_median(ns[1], rounds) - base;
+	few = rows_median(ns[2], rounds) - base;
 	in_c(1, 1);
 	fprintf(stderr,
 		"%s: %d tuples %.1f ns (%.1f probes, %.1f lines), %d tuples %.1f ns, loop %.1f "

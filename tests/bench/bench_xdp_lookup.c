@@ -18,11 +18,12 @@
 #include <cxltab/writer.h>
 
 #include "../bpf/xdp_lookup.h"
+#include "rows.h"
 #include "sandbox.h"
 #include "xdp_lookup.skel.h"
 
 enum {
-	ROUNDS_MAX = 41,
+	ROUNDS_MAX = ROWS_ROUNDS_MAX,
 	BATCH = 4096,
 	WORDS_MAX = 8,
 };
@@ -160,19 +161,6 @@ static double measure(struct world *w, const char *kind, const struct setup *s, 
 	return (double)opts.duration / LOOKUPS;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, __u32 n)
-{
-	qsort(values, n, sizeof(*values), ascending);
-	return values[n / 2];
-}
-
 static void run(FILE *out, const struct setup *s, __u32 rounds, __u32 runs, int last)
 {
 	static const char *const kinds[] = {"base", "slice", "hash"};
@@ -186,9 +174,9 @@ static void run(FILE *out, const struct setup *s, __u32 rounds, __u32 runs, int 
 	for (r = 0; r < rounds; r++)
 		for (k = 0; k < 3; k++)
 			ns[k][r] = measure(&w, kinds[k], s, runs);
-	base = median(ns[0], rounds);
-	ours = median(ns[1], rounds) - base;
-	peer = median(ns[2], rounds) - base;
+	base = rows_median(ns[0], rounds);
+	ours = rows_median(ns[1], rounds) - base;
+	peer = rows_median(ns[2], rounds) - base;
 	close_world(&w);
 	fprintf(stderr, "%u B, %s: slice %.1f ns, hash %.1f ns, loop %.1f ns\n", s->words * 8,
 		s->map, ours, peer, base);

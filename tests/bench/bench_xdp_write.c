@@ -17,11 +17,12 @@
 #include <cxltab/writer.h>
 
 #include "../bpf/exact_write.h"
+#include "rows.h"
 #include "sandbox.h"
 #include "exact_write.skel.h"
 
 enum {
-	ROUNDS_MAX = 41,
+	ROUNDS_MAX = ROWS_ROUNDS_MAX,
 	BATCH = 4096,
 	RUNS = 200, /* of WRITE_KEYS writes each, in a phase of a round */
 	PHASES = 3,
@@ -139,19 +140,6 @@ static double measure(struct world *w, const char *kind, const char *phase, __u6
 	return (double)opts.duration / WRITE_KEYS;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, __u32 n)
-{
-	qsort(values, n, sizeof(*values), ascending);
-	return values[n / 2];
-}
-
 int main(void)
 {
 	const char *path = getenv("BENCH_JSON"), *size = getenv("BENCH_SIZE");
@@ -186,11 +174,11 @@ int main(void)
 			hash[k][r] = measure(&w, "hash", phase_name[k], first);
 	}
 	close_world(&w);
-	loop = median(base, rounds);
+	loop = rows_median(base, rounds);
 	fprintf(out, "[\n");
 	for (k = 0; k < PHASES; k++) {
-		double ours = median(slice[k], rounds) - loop;
-		double peer = median(hash[k], rounds) - loop;
+		double ours = rows_median(slice[k], rounds) - loop;
+		double peer = rows_median(hash[k], rounds) - loop;
 
 		fprintf(stderr, "%s: slice %.1f ns, hash %.1f ns, loop %.1f ns\n", phase_name[k],
 			ours, peer, loop);

@@ -273,33 +273,22 @@ double hash_rule_bytes(uint32_t n)
 	return (double)before / n;
 }
 
-/* Where entries lie is chosen when a table is made. */
-const struct hash_side hash_ours = {
-	.name = "ours",
-	.open = ours_open,
-	.close = ours_close,
-	.slots_of_bucket = CXLT_BUCKET_SLOTS,
-	.index_bytes = ours_index_bytes,
-	.all_bytes = ours_all_bytes,
-	.insert = ours_insert,
-	.insert_batch = ours_insert_batch,
-	.replace = ours_replace,
-	.find_batch = ours_find_batch,
-	.find = ours_find,
-	.find_dependent = ours_find_dependent,
-};
+/* Where entries lie is chosen when a table is made; all else is the same. */
+#define SIDE(as, how)                                  \
+	{                                              \
+		.name = (as),                          \
+		.open = (how),                         \
+		.close = ours_close,                   \
+		.slots_of_bucket = CXLT_BUCKET_SLOTS,  \
+		.index_bytes = ours_index_bytes,       \
+		.all_bytes = ours_all_bytes,           \
+		.insert = ours_insert,                 \
+		.insert_batch = ours_insert_batch,     \
+		.replace = ours_replace,               \
+		.find_batch = ours_find_batch,         \
+		.find = ours_find,                     \
+		.find_dependent = ours_find_dependent, \
+	}
 
-const struct hash_side hash_near = {
-	.name = "near",
-	.open = near_open,
-	.close = ours_close,
-	.slots_of_bucket = CXLT_BUCKET_SLOTS,
-	.index_bytes = ours_index_bytes,
-	.all_bytes = ours_all_bytes,
-	.insert = ours_insert,
-	.insert_batch = ours_insert_batch,
-	.replace = ours_replace,
-	.find_batch = ours_find_batch,
-	.find = ours_find,
-	.find_dependent = ours_find_dependent,
-};
+const struct hash_side hash_ours = SIDE("ours", ours_open);
+const struct hash_side hash_near = SIDE("near", near_open);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 enum {
-	ROWS_ROUNDS_MAX = 31,
+	ROWS_ROUNDS_MAX = 41,
 };
 
 struct rows {

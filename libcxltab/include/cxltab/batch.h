@@ -37,7 +37,7 @@ struct cxlt_batch {
 	__u64 list;
 	__u64 sound; /* bit i: tuple i of the list can be looked at, and is for this view */
 	__u32 depth;
-	__u32 n_tuples;
+	__u32 pad;
 	struct {
 		const struct cxlt_tuple *tuple;
 		__u32 ref;
@@ -64,7 +64,6 @@ CXLT_INLINE void cxlt_batch_begin(const struct cxlt_view *v, __u32 table, __u32 
 	const __u64 *items;
 
 	b->list = b->sound = 0;
-	b->n_tuples = 0;
 	b->depth = depth < CXLT_BATCH_DEPTH ? depth : CXLT_BATCH_DEPTH;
 	if (!t || table >= v->n_tables)
 		return;
@@ -76,7 +75,6 @@ CXLT_INLINE void cxlt_batch_begin(const struct cxlt_view *v, __u32 table, __u32 
 		const struct cxlt_tuple *tuple =
 			cxlt_line(v, CXLT_ITEM_REF(item), 2 + CXLT_KEY_MAX / 8);
 
-		b->n_tuples = i + 1;
 		b->tuple[i].ref = CXLT_ITEM_REF(item);
 		if (!tuple || CXLT_ITEM_FLAGS(item) & skip)
 			continue;

@@ -8,7 +8,7 @@
  *
  * A reader knows a table's array, and looks in one comparison whether it is still the table's; it is
  * one thread's, and nothing to give back.  cxlt_exact_find() and cxlt_exact_find_batch() do without
- * one, for some 30 instructions more a call.
+ * one, and find out about the table in each call.
  *
  * This is the straight way to a key.  A look at a bucket decides nothing: it finds the slot that
  * fits, whose entry can be fetched meanwhile, and cxlt_exact_check() validates the hit in one go.

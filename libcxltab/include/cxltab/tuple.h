@@ -126,7 +126,7 @@ CXLT_INLINE int cxlt_chain_find(const struct cxlt_view *v, struct cxlt_work *w,
 			return rc;
 		if (!e)
 			return ref >= v->n_lines || !ref ? -CXLT_R_BAD_REF : CXLT_OUT_OF_DOMAIN;
-		/* Pairs with the writer's release of an even sequence in cxlt_rule_fill(). */
+		/* Pairs with the writer's release of an even sequence in rule_fill(). */
 		seq = cxlt_load_acquire(&e->seq);
 		head = CXLT_RULE_HEAD(e);
 		if (seq & 1 || (__u32)head != p->id)
