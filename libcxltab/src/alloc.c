@@ -339,23 +339,36 @@ static __u32 near_ref(const struct cxlt_slice *s, __u32 page, __u32 object)
 	       (object - page % 4 * CXLT_PAGE_BITS) * CXLT_NEAR_CELLS(near);
 }
 
-__u32 cxlt_alloc_in_page(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref)
+/* Whose line `ref` is; false if it is none of pages of such entries. */
+static bool page_of(const struct cxlt_slice *s, __u32 ref, __u32 cells, __u32 *page)
 {
-	__u32 page = (ref - s->dir.chunk0) / CXLT_PAGE_LINES, object;
+	*page = (ref - s->dir.chunk0) / CXLT_PAGE_LINES;
+	return ref >= s->dir.chunk0 && *page / 4 < s->dir.n_chunks &&
+	       chunk_at(s, *page / 4)->kind == CXLT_KIND_NEAR &&
+	       CXLT_NEAR_CELLS(chunk_at(s, *page / 4)->near) == cells;
+}
 
+__u32 cxlt_alloc_in_page(struct cxlt_slice *s, struct cxlt_alloc *a, __u32 ref, __u32 cells)
+{
+	__u32 page, object;
+
+	if (!page_of(s, ref, cells, &page))
+		return 0;
 	while ((object = free_in_page(s, page)) != ~0U)
 		if (win(a, cxlt_chunk_used(s, page / 4), object))
 			return near_ref(s, page, object);
 	return 0;
 }
 
-void cxlt_alloc_ahead(const struct cxlt_slice *s, __u32 ref)
+void cxlt_alloc_ahead(const struct cxlt_slice *s, __u32 ref, __u32 cells)
 {
-	__u32 page = (ref - s->dir.chunk0) / CXLT_PAGE_LINES, object = free_in_page(s, page);
+	__u32 page, object;
 
+	if (!page_of(s, ref, cells, &page))
+		return;
+	object = free_in_page(s, page);
 	if (object != ~0U)
-		fetch((char *)cxlt_exact_at(s, near_ref(s, page, object)),
-		      CXLT_NEAR_CELLS(chunk_at(s, page / 4)->near) * CXLT_CELL);
+		fetch((char *)cxlt_exact_at(s, near_ref(s, page, object)), cells * CXLT_CELL);
 }
 
 /* Wins up to n bits of one word at once. */

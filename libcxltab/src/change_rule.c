@@ -428,8 +428,10 @@ int cxlt_entry_move(struct change *c, __u32 old, __u32 mine, __u32 fresh, bool *
 	struct chain ch;
 	int rc = cxlt_hold(c->w, c->tuple, c->hash, &h);
 
-	if (rc)
+	if (rc) {
+		rule_free(c, mine);
 		return rc;
+	}
 	/* A change of this match beside us goes by the same word, used or not (cxlt_chg_ready()). */
 	c->chg = cxlt_chg_at(c->s, c->table, c->value, c->mask);
 	do {

@@ -138,7 +138,8 @@ static __u32 entry_alloc(struct cxlt_writer *w, const struct cxlt_tuple *t, __u6
 
 	if (t->sparse)
 		ref = cxlt_alloc_in_page(w->slice, &w->alloc,
-					 CXLT_GEO_REF(t->geo) + ((__u32)hash & t->sparse));
+					 CXLT_GEO_REF(t->geo) + ((__u32)hash & t->sparse),
+					 cxlt_exact_cells(t->n_words, t->n_val));
 	return ref ? ref
 		   : cxlt_alloc_object(w->slice, &w->alloc, CXLT_KIND_EXACT,
 				       cxlt_exact_cells(t->n_words, t->n_val), CXLT_PLACE_DEVICE);
@@ -327,7 +328,7 @@ static void look_ahead(struct cxlt_writer *w, struct op *op, __u32 n)
 		ref = CXLT_GEO_REF(geo) + ((__u32)op[i].hash & mask);
 		__builtin_prefetch(cxlt_at(w->slice, ref), 1);
 		if (t->sparse && n > 1)
-			cxlt_alloc_ahead(w->slice, ref);
+			cxlt_alloc_ahead(w->slice, ref, cxlt_exact_cells(t->n_words, t->n_val));
 	}
 }
 

@@ -260,7 +260,8 @@ void cxlt_filter_tally(const struct cxlt_slice *s, const struct cxlt_tuple *t, _
 			__u32 ref = CXLT_SLOT_REF(b[i].slot[j]);
 
 			for (hop = 0; ref && hop < CXLT_CHAIN_MAX; hop++) {
-				const struct cxlt_rule *e = cxlt_line(&s->view, ref, 4);
+				const struct cxlt_rule *e =
+					cxlt_line(&s->view, ref, 1 + (n + 7) / 8);
 				__u64 *cell;
 
 				if (!e)

@@ -114,9 +114,9 @@ __u64 *cxlt_span_used(struct cxlt_chunk *);
 /* Pages of CXLT_KIND_NEAR in the device domain, zeroed, 4 at least; `near` is CXLT_NEAR(). */
 __u32 cxlt_alloc_near(struct cxlt_slice *, __u32 pages, __u8 near);
 /* An entry in the page of the line at `ref`; 0 if none is free. */
-__u32 cxlt_alloc_in_page(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref);
+__u32 cxlt_alloc_in_page(struct cxlt_slice *, struct cxlt_alloc *, __u32 ref, __u32 cells);
 /* What that would return now is on its way to the cache. */
-void cxlt_alloc_ahead(const struct cxlt_slice *, __u32 ref);
+void cxlt_alloc_ahead(const struct cxlt_slice *, __u32 ref, __u32 cells);
 /* Up to n entries at once, as far as that is cheap; how many.  They are freed one by one. */
 __u32 cxlt_alloc_some(struct cxlt_slice *, struct cxlt_alloc *, __u32 cells, __u32 *refs, __u32 n);
 /* Chunks whose lines all lie in the device domain. */

@@ -133,7 +133,8 @@ static __u32 each_tuple(struct pass *p, bool note)
 				cxlt_line(&p->s->view, CXLT_ITEM_REF(item), CXLT_TUPLE_LINES);
 			__u32 at;
 
-			if (!t || CXLT_ITEM_FLAGS(item) || (note && n == p->tuple_mask / 2))
+			if (!t || CXLT_ITEM_FLAGS(item) & (CXLT_TUPLE_HOST | CXLT_TUPLE_SHADOW) ||
+			    (note && n == p->tuple_mask / 2))
 				continue;
 			n++;
 			if (!note)

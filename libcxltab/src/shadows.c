@@ -92,7 +92,9 @@ void cxlt_spec_of(struct cxlt_rule_spec *spec, const struct cxlt_tuple *t,
 	memset(spec, 0, sizeof(*spec));
 	spec->table = t->table;
 	spec->priority = e->prio;
-	for (i = 0; i < t->n_words; i++) {
+	for (i = 0; i < t->n_words && i < CXLT_KEY_MAX; i++) {
+		if (t->idx[i] >= CXLT_KEY_WORDS)
+			continue;
 		spec->mask.w[t->idx[i]] = t->mask[i];
 		spec->value.w[t->idx[i]] = e->body[i];
 	}

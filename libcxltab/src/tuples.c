@@ -139,7 +139,7 @@ static bool tuple_sound(const struct cxlt_slice *s, __u32 ref)
 {
 	const struct cxlt_tuple *t = cxlt_line(&s->view, ref, CXLT_TUPLE_LINES);
 
-	return t && CXLT_GEO_LOG2(t->geo) < 27 &&
+	return t && CXLT_GEO_LOG2(t->geo) < 27 && !t->sparse &&
 	       cxlt_line(&s->view, CXLT_GEO_REF(t->geo), 1U << CXLT_GEO_LOG2(t->geo));
 }
 
